@@ -1,0 +1,14 @@
+import tables from "./0001-tables.sql";
+import roles from "./0002-roles.sql";
+
+/** One step of the schema. A step that was applied anywhere is never edited: the next change is the next file. */
+export interface Migration {
+  readonly name: string;
+  readonly sql: string;
+}
+
+/** In the order in which they are applied. */
+export const migrations: readonly Migration[] = [
+  { name: "0001-tables", sql: tables },
+  { name: "0002-roles", sql: roles },
+];

@@ -1,0 +1,77 @@
+import { z } from "zod";
+import { createDocument } from "zod-openapi";
+import { eventsAnswerSchema, eventsRequestSchema, LIMITS, rejectionSchema } from "./events";
+import { listenerPathSchema, recommendationsQuerySchema, recommendationsSchema } from "./recommendations";
+
+const problemSchema = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    errors: z.array(rejectionSchema).optional(),
+  })
+  .meta({ id: "Problem", description: "RFC 9457" });
+
+const jsonOf = (description: string, schema: z.ZodType) => ({
+  description,
+  content: { "application/json": { schema } },
+});
+const problemOf = (description: string) => ({
+  description,
+  content: { "application/problem+json": { schema: problemSchema } },
+});
+
+/** The OpenAPI 3.1 document of the HTTP API, from the schemas that the handlers validate with. */
+export const openApiDocument = () =>
+  createDocument({
+    openapi: "3.1.0",
+    info: {
+      title: "Segue",
+      version: "1.0.0",
+      description: "Collects what listeners do and recommends artists to them.",
+      license: { name: "Apache-2.0", identifier: "Apache-2.0" },
+    },
+    components: {
+      securitySchemes: {
+        sigv4: {
+          type: "apiKey",
+          name: "Authorization",
+          in: "header",
+          description: "AWS Signature Version 4, service execute-api",
+        },
+      },
+    },
+    security: [{ sigv4: [] }],
+    paths: {
+      "/v1/events": {
+        post: {
+          operationId: "sendEvents",
+          summary: `Takes 1 to ${LIMITS.eventsPerRequest} events, at most ${LIMITS.requestBytes} bytes`,
+          requestBody: { required: true, content: { "application/json": { schema: eventsRequestSchema } } },
+          responses: {
+            "202": jsonOf("All events were kept", eventsAnswerSchema),
+            "207": jsonOf("Some events were kept; the others are listed", eventsAnswerSchema),
+            "400": problemOf("The body is malformed, or no event is good"),
+            "413": problemOf("The body is too large"),
+            "503": problemOf("The stream did not take the events; send them again"),
+          },
+        },
+      },
+      "/v1/listeners/{id}/recommendations": {
+        get: {
+          operationId: "getRecommendations",
+          summary: "Artists for one listener, best first",
+          requestParams: { path: listenerPathSchema, query: recommendationsQuerySchema },
+          responses: {
+            "200": jsonOf(
+              "The listener's list, else that of their age group and place, else the popular one",
+              recommendationsSchema,
+            ),
+            "400": problemOf("A parameter is wrong"),
+            "503": problemOf("No release is published, or the cache is away"),
+          },
+        },
+      },
+    },
+  });
