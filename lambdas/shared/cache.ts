@@ -1,0 +1,202 @@
+import { Cluster } from "iovalkey";
+import type { CacheEnvironment } from "./cache-environment";
+import { elastiCacheToken, lambdaIdentity, TOKEN_SECONDS } from "./iam-token";
+
+/** The cache gave no answer in time, or none at all. The cause says why. */
+export class CacheUnavailable extends Error {
+  override readonly name = "CacheUnavailable";
+}
+
+export interface CacheOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly tls: boolean;
+  readonly user: string;
+  /** Gives the password of the moment; asked before each use, so it should remember what it made. */
+  readonly password: () => Promise<string>;
+  /** Milliseconds that one command may take, its one repeat included. */
+  readonly commandTimeout: number;
+  /** Milliseconds that the first connection may take. */
+  readonly connectTimeout: number;
+}
+
+/** One entry to write. Without `seconds` it stays for ever. */
+export interface Entry {
+  readonly key: string;
+  readonly value: Buffer | string;
+  readonly seconds?: number;
+}
+
+/** ElastiCache ends a connection that IAM opened after 12 hours: we leave earlier, at a moment that suits us. */
+const MAX_AGE_MS = 11 * 3600 * 1000;
+/** A connection lost longer ago than this counts as a cache that is away: answer at once rather than wait. */
+const RECENT_LOSS_MS = 500;
+/** After a first connection failed, the next is tried no sooner. */
+const REOPEN_MS = 1000;
+
+const LOST = /connection is closed|isn't ready|cluster is ended|startup nodes|aborted due to|ECONN|EPIPE/i;
+const REFUSED = /^(WRONGPASS|NOAUTH|CLUSTERDOWN|LOADING)/;
+
+/**
+ * A client of a cluster-protocol Valkey, made for a Lambda: every wait is bounded, nothing queues while the cache is
+ * away, and it mends itself. As serverless caches want it, host names are kept as they are (TLS checks them).
+ * https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/BestPractices.Clients.html
+ */
+export class Cache {
+  readonly #options: CacheOptions;
+  #password = "";
+  #cluster: Cluster | undefined;
+  #opening: Promise<Cluster> | undefined;
+  #openedAt = 0;
+  #failure: { at: number; error: CacheUnavailable } | undefined;
+  /** Since when the connection is gone, and what resolves once it is back. */
+  #lost: { at: number; back: Promise<void> } | undefined;
+
+  constructor(options: CacheOptions) {
+    this.#options = options;
+  }
+
+  /** @throws CacheUnavailable */
+  get(key: string): Promise<Buffer | null> {
+    return this.#run((cluster) => cluster.getBuffer(key));
+  }
+
+  /** Writes one entry. @throws CacheUnavailable, or the server's refusal */
+  async set({ key, value, seconds }: Entry): Promise<void> {
+    await this.#run((cluster) => (seconds ? cluster.set(key, value, "EX", seconds) : cluster.set(key, value)));
+  }
+
+  close(): void {
+    this.#cluster?.disconnect();
+    this.#cluster = undefined;
+    this.#opening = undefined;
+    this.#lost = undefined;
+  }
+
+  async #run<T>(command: (cluster: Cluster) => Promise<T>): Promise<T> {
+    const cluster = await this.#ready();
+    const end = performance.now() + this.#options.commandTimeout;
+    try {
+      return await within(this.#options.commandTimeout, command(cluster));
+    } catch (error) {
+      if (!LOST.test((error as Error).message)) throw named(error);
+      // A connection that died unseen, as while a Lambda slept, shows only now. One repeat on a fresh one.
+      await this.#recovered(cluster, end - performance.now());
+      return await within(end - performance.now(), command(cluster)).catch((again) => {
+        throw named(again);
+      });
+    }
+  }
+
+  async #ready(): Promise<Cluster> {
+    const password = await this.#options.password();
+    const renewed = password !== this.#password;
+    this.#password = password;
+    const old = Date.now() - this.#openedAt > MAX_AGE_MS;
+    if (this.#cluster && (old || (renewed && this.#lost))) this.close();
+    if (this.#failure && Date.now() - this.#failure.at < REOPEN_MS) throw this.#failure.error;
+    this.#opening ??= this.#open();
+    const cluster = await this.#opening;
+    await this.#recovered(cluster, this.#options.commandTimeout);
+    return cluster;
+  }
+
+  /** Waits for a lost connection to come back; not at all when it has been away for a while. */
+  async #recovered(cluster: Cluster, milliseconds: number): Promise<void> {
+    if (cluster.status === "ready" || !this.#lost) return;
+    if (Date.now() - this.#lost.at > RECENT_LOSS_MS) throw new CacheUnavailable("cache: not connected");
+    await within(milliseconds, this.#lost.back);
+  }
+
+  async #open(): Promise<Cluster> {
+    const { host, port, tls, user, connectTimeout, commandTimeout } = this.#options;
+    const redisOptions = {
+      username: user,
+      connectTimeout,
+      // A server that vanished without a word: give the connection up, so that a new one is made.
+      socketTimeout: 5 * commandTimeout,
+      // The ready check asks INFO, which the users need not be granted; a node that loads says so by itself.
+      enableReadyCheck: false,
+      ...(tls ? { tls: {} } : {}),
+    };
+    const password = { get: () => this.#password, enumerable: true, configurable: true };
+    const cluster = new Cluster([{ host, port }], {
+      lazyConnect: true,
+      enableReadyCheck: false,
+      enableOfflineQueue: false,
+      enableAutoPipelining: true,
+      dnsLookup: (address, callback) => callback(null, address),
+      slotsRefreshTimeout: connectTimeout,
+      clusterRetryStrategy: (attempt) => Math.min(10 * 2 ** attempt, 1000),
+      // The pool copies the options at each new connection, and so reads the password of that moment.
+      redisOptions: Object.defineProperty(redisOptions, "password", password),
+    });
+    // A node keeps its copy, also for what it opens later (the slot refresh): that copy must not age.
+    cluster.on("+node", (node) => Object.defineProperty(node.options, "password", password));
+    cluster.on("close", () => {
+      if (this.#cluster !== cluster || this.#lost) return;
+      const back = new Promise<void>((resolve) => {
+        cluster.once("ready", () => {
+          this.#lost = undefined;
+          resolve();
+        });
+      });
+      this.#lost = { at: Date.now(), back };
+    });
+    let reason: Error | undefined;
+    cluster.on("node error", (error: Error) => {
+      reason = error;
+    });
+    // Without a listener an error event would end the process; each command reports its own failure.
+    cluster.on("error", () => undefined);
+
+    this.#cluster = cluster;
+    this.#openedAt = Date.now();
+    try {
+      await within(connectTimeout, cluster.connect());
+      this.#failure = undefined;
+      return cluster;
+    } catch (cause) {
+      const why = (reason ?? (cause as Error)).message;
+      const error = new CacheUnavailable(`cache: cannot connect to ${host}:${port} as ${user}: ${why}`, { cause });
+      this.#failure = { at: Date.now(), error };
+      cluster.disconnect();
+      if (this.#cluster === cluster) this.close();
+      throw error;
+    }
+  }
+}
+
+function named(error: unknown): unknown {
+  const { message } = error as Error;
+  if (error instanceof CacheUnavailable || !(LOST.test(message) || REFUSED.test(message))) return error;
+  return new CacheUnavailable(`cache: ${message}`, { cause: error });
+}
+
+function within<T>(milliseconds: number, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const late = setTimeout(
+      () => reject(new CacheUnavailable(`cache: no answer within ${Math.round(milliseconds)} ms`)),
+      Math.max(0, milliseconds),
+    );
+    work.then(resolve, reject).finally(() => clearTimeout(late));
+  });
+}
+
+/** The cache of this function, entered with an IAM token that is signed here and renewed before it expires. */
+export function cacheOf(
+  environment: CacheEnvironment,
+  limits: Pick<CacheOptions, "commandTimeout" | "connectTimeout">,
+): Cache {
+  const { CACHE_HOST, CACHE_PORT, CACHE_NAME, CACHE_USER, CACHE_TLS } = environment;
+  let token = "";
+  let signedAt = Number.NEGATIVE_INFINITY;
+  const password = async () => {
+    if (Date.now() - signedAt > (TOKEN_SECONDS * 1000) / 2) {
+      token = await elastiCacheToken({ cacheName: CACHE_NAME, user: CACHE_USER, ...lambdaIdentity() });
+      signedAt = Date.now();
+    }
+    return token;
+  };
+  return new Cache({ host: CACHE_HOST, port: CACHE_PORT, tls: CACHE_TLS, user: CACHE_USER, password, ...limits });
+}
