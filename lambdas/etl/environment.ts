@@ -1,0 +1,8 @@
+import { z } from "zod";
+import { postgresEnvironment } from "../shared/postgres";
+
+/** Environment variables of `etl`. */
+export const etlEnvironment = postgresEnvironment.extend({
+  RAW_BUCKET: z.string().min(1),
+  LAKE_BUCKET: z.string().min(1),
+});

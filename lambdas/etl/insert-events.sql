@@ -1,0 +1,32 @@
+-- Inserts the events that are new, with the file that will own them, and counts them for that file: one statement, so both
+-- happen or neither. Ordered, so that two batches that share events wait for each other and never deadlock.
+-- $1 … $22: one array for each column of the batch; $23: the day at which ages are taken
+WITH incoming AS (
+  SELECT * FROM unnest(
+    $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[], $8::float8[],
+    $9::float8[], $10::float8[], $11::text[], $12::text[], $13::text[], $14::int[], $15::text[], $16::text[], $17::int[],
+    $18::text[], $19::text[], $20::text[], $21::text[], $22::text[]
+  ) AS e (
+    event_id, type, listener_id, artist_id, song_id, client_time, arrival_time, listened_seconds, duration_seconds, volume,
+    recommendation_id, release, variant, position, query, title, rank, genre, city, region, country, file_key
+  )
+), inserted AS (
+  INSERT INTO events (
+    event_id, type, listener_id, artist_id, song_id, client_time, arrival_time, listened_seconds, duration_seconds, volume,
+    recommendation_id, release, variant, position, query, title, rank, genre, age_group, city, region, country, file_key
+  )
+  SELECT
+    event_id, type, e.listener_id, artist_id, song_id, client_time, arrival_time, listened_seconds, duration_seconds, volume,
+    recommendation_id, release, variant, position, query, title, rank, genre, coalesce(g.age_group, ''), city, region, country,
+    file_key
+  FROM incoming e
+  LEFT JOIN listener_age_groups($3::text[], $23::date) g ON g.listener_id = e.listener_id
+  ORDER BY event_id
+  ON CONFLICT (event_id) DO NOTHING
+  RETURNING file_key
+), filed AS (
+  INSERT INTO clean_files AS f (file_key, rows)
+  SELECT file_key, count(*) FROM inserted GROUP BY file_key ORDER BY file_key
+  ON CONFLICT (file_key) DO UPDATE SET rows = f.rows + excluded.rows, sealed_at = NULL
+)
+SELECT count(*)::int AS inserted FROM inserted

@@ -1,0 +1,56 @@
+import type { Event } from "../../shared/events";
+import { placeAt, UNKNOWN } from "../../shared/places";
+import { maskPii } from "../../shared/privacy";
+import type { CleanEvent } from "../columns";
+import { normaliseGenre, normaliseText } from "./normalise";
+
+/** What an event says about its artist, for the catalogue. */
+export interface ArtistCard {
+  readonly artist_id: string;
+  readonly name: string;
+  readonly genre: string;
+  readonly seen_at: string;
+}
+
+const freeText = (text: string | undefined): string | null =>
+  text === undefined ? null : maskPii(normaliseText(text));
+
+/**
+ * Turns a valid event into its row: free text normalised and masked, the location reduced to its place, times in UTC,
+ * everything else dropped.
+ * @param arrivalTime when it reached the server, ISO 8601 in UTC
+ */
+export function cleanEvent(event: Event, arrivalTime: string, fileKey: string): CleanEvent {
+  const { card, location } = event;
+  const play = event.type === "play" ? event : undefined;
+  const shown = event.type === "click" || event.type === "play" || event.type === "impression" ? event : undefined;
+  return {
+    event_id: event.eventId,
+    type: event.type,
+    listener_id: event.listenerId,
+    artist_id: event.artistId ?? null,
+    song_id: ("songId" in event ? event.songId : undefined) ?? null,
+    client_time: new Date(event.time).toISOString(),
+    arrival_time: arrivalTime,
+    listened_seconds: play?.listenedSeconds ?? null,
+    duration_seconds: play?.durationSeconds ?? card?.durationSeconds ?? null,
+    volume: play?.volume ?? null,
+    recommendation_id: shown?.recommendationId ?? null,
+    release: shown?.release ?? null,
+    variant: shown?.variant ?? null,
+    position: shown?.position ?? null,
+    query: freeText(event.type === "search" ? event.query : undefined),
+    title: freeText(card?.title),
+    rank: card?.rank ?? null,
+    genre: card?.genre === undefined ? null : maskPii(normaliseGenre(card.genre)),
+    ...(location ? placeAt(location.latitude, location.longitude) : UNKNOWN),
+    file_key: fileKey,
+  };
+}
+
+/** The artist that an event is about, or undefined when it is about none. */
+export function artistOf(event: Event, row: CleanEvent): ArtistCard | undefined {
+  if (row.artist_id === null) return undefined;
+  const name = freeText(event.card?.artist) ?? "";
+  return { artist_id: row.artist_id, name, genre: row.genre ?? "", seen_at: row.arrival_time };
+}

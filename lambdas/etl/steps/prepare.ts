@@ -1,0 +1,79 @@
+import { type Event, faultIn } from "../../shared/events";
+import type { CleanEvent } from "../columns";
+import { fileKeys, hourOf } from "../keys";
+import { type ArtistCard, artistOf, cleanEvent } from "./clean";
+import { deserialise } from "./deserialise";
+import { lineOf, type ReceivedRecord } from "./read";
+
+/** A record, or one event of it, that could not be taken, as it is kept for replay. */
+export interface Quarantined {
+  readonly reason: string;
+  readonly field: string;
+  readonly record?: string;
+  readonly event?: unknown;
+  readonly shard: string;
+  readonly sequenceNumber: string;
+  readonly index?: number;
+}
+
+export interface Prepared {
+  /** Lines as received, by the key of their raw file. */
+  readonly raw: ReadonlyMap<string, string[]>;
+  readonly quarantine: ReadonlyMap<string, Quarantined>;
+  /** First occurrence of each event. */
+  readonly rows: readonly CleanEvent[];
+  readonly artists: readonly ArtistCard[];
+  readonly duplicates: number;
+}
+
+/**
+ * Everything that the ETL does to a batch before it writes: deserialise, validate, mask, place, normalise, deduplicate. It
+ * depends on nothing but the records, so the same record gives the same result in any batch and at any time.
+ */
+export function prepare(records: readonly ReceivedRecord[]): Prepared {
+  const keys = fileKeys(records);
+  const raw = new Map<string, string[]>();
+  const quarantine = new Map<string, Quarantined>();
+  const rows = new Map<string, CleanEvent>();
+  const artists = new Map<string, ArtistCard>();
+  let duplicates = 0;
+
+  for (const record of records) {
+    const { shard, sequenceNumber, receivedAt, bytes } = record;
+    const rawKey = keys.raw(hourOf(receivedAt));
+    const lines = raw.get(rawKey) ?? [];
+    lines.push(lineOf(bytes));
+    raw.set(rawKey, lines);
+
+    const read = deserialise(bytes);
+    if (!read.ok) {
+      const { reason, field } = read;
+      quarantine.set(keys.quarantine(record), { reason, field, record: lineOf(bytes), shard, sequenceNumber });
+      continue;
+    }
+    const arrival = new Date(read.envelope.arrivalTime);
+    const arrivalTime = arrival.toISOString();
+    const fileKey = keys.clean(hourOf(arrival));
+    read.envelope.events.forEach((event, index) => {
+      const fault = faultIn(event, arrival);
+      if (fault) {
+        const { message: reason, field } = fault;
+        quarantine.set(keys.quarantine(record, index), { reason, field, event, shard, sequenceNumber, index });
+        return;
+      }
+      const row = cleanEvent(event as Event, arrivalTime, fileKey);
+      if (rows.has(row.event_id)) {
+        duplicates++;
+        return;
+      }
+      rows.set(row.event_id, row);
+      const artist = artistOf(event as Event, row);
+      if (artist) artists.set(artist.artist_id, merged(artists.get(artist.artist_id), artist));
+    });
+  }
+  return { raw, quarantine, rows: [...rows.values()], artists: [...artists.values()], duplicates };
+}
+
+/** The first card that says something wins. */
+const merged = (known: ArtistCard | undefined, next: ArtistCard): ArtistCard =>
+  known ? { ...known, name: known.name || next.name, genre: known.genre || next.genre } : next;
