@@ -24,6 +24,15 @@ export const pointerSchema = z.object({
 });
 export type Pointer = z.infer<typeof pointerSchema>;
 
+/** The pointer as the cache holds it; undefined when there is none, or none that can be read, as before a first release. */
+export function readPointer(bytes: Buffer | null): Pointer | undefined {
+  try {
+    return bytes ? pointerSchema.parse(JSON.parse(bytes.toString())) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** What a release holds, written once it is complete: in the cache, and as `releases/<release>/manifest.json`. */
 export const releaseManifestSchema = z.object({
   release: releaseIdSchema,

@@ -1,0 +1,122 @@
+import { createHash } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Cache, CacheUnavailable, type Entry } from "../shared/cache";
+import { unitHash } from "../shared/release";
+
+/** Why a release cannot be published; nothing of it serves. */
+export class PublishError extends Error {
+  override readonly name = "PublishError";
+}
+
+/** Entries on their way at once. */
+const BATCH = 500;
+/** With the pauses below, half a minute of patience for one batch. */
+const ATTEMPTS = 10;
+const SAMPLES = 64;
+/** Lists live 0.92 to 1.1 times the TTL; the manifest 0.9 times, so that it never promises what is already gone. */
+const SHORTEST_LIST = 0.92;
+const LONGEST_LIST = 1.1;
+const MANIFEST = 0.9;
+
+/** Full jitter: https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/ */
+const pauseAfter = (attempt: number): number => Math.random() * Math.min(5000, 100 * 2 ** attempt);
+
+/** Tells a cache that is busy or moving from one that refuses, which no patience mends. */
+const passes = (error: unknown): boolean =>
+  error instanceof CacheUnavailable || /^(TRYAGAIN|BUSY)|throttl/i.test((error as Error).message);
+
+async function patiently<T>(what: string, work: () => Promise<T>, pause: (ms: number) => Promise<unknown>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      const { message } = error as Error;
+      if (!passes(error)) throw new PublishError(`the cache refused ${what}: ${message}`, { cause: error });
+      if (attempt === ATTEMPTS) {
+        throw new PublishError(`the cache failed ${ATTEMPTS} times at ${what}: ${message}`, { cause: error });
+      }
+      await pause(pauseAfter(attempt));
+    }
+  }
+}
+
+export interface Sample {
+  readonly key: string;
+  readonly sha256: string;
+}
+const sha256 = (bytes: Buffer): string => createHash("sha256").update(bytes).digest("hex");
+
+/**
+ * Writes entries in bounded batches, each with an expiry spread by its key so that a release does not vanish in one
+ * moment, and keeps the checksums of a few, chosen by key: a repeat writes and chooses the same.
+ */
+export class Loader {
+  readonly #cache: Pick<Cache, "get" | "set">;
+  readonly #ttl: number;
+  readonly #pause: (ms: number) => Promise<unknown>;
+  #batch: Entry[] = [];
+  #samples: (Sample & { readonly rank: number })[] = [];
+  bytes = 0;
+
+  constructor(
+    cache: Pick<Cache, "get" | "set">,
+    ttlSeconds: number,
+    pause: (ms: number) => Promise<unknown> = (ms) => sleep(ms),
+  ) {
+    this.#cache = cache;
+    this.#ttl = ttlSeconds;
+    this.#pause = pause;
+  }
+
+  async add(key: string, value: Buffer): Promise<void> {
+    const rank = unitHash(key);
+    this.#sample(key, value, rank);
+    this.bytes += value.length;
+    const seconds = Math.round(this.#ttl * (SHORTEST_LIST + rank * (LONGEST_LIST - SHORTEST_LIST)));
+    this.#batch.push({ key, value, seconds });
+    if (this.#batch.length >= BATCH) await this.flush();
+  }
+
+  /** Returns once everything added so far is in the cache. @throws PublishError */
+  async flush(): Promise<void> {
+    let left = this.#batch;
+    this.#batch = [];
+    const send = async () => {
+      const outcomes = await Promise.allSettled(left.map((entry) => this.#cache.set(entry)));
+      const reasons = outcomes.flatMap((outcome) => (outcome.status === "rejected" ? [outcome.reason] : []));
+      left = left.filter((_, i) => outcomes[i]?.status === "rejected");
+      if (reasons.length > 0) throw reasons.find((reason) => !passes(reason)) ?? reasons[0];
+    };
+    if (left.length > 0) await patiently(`keys from ${left[0]?.key}`, send, this.#pause);
+  }
+
+  /** Reads the sampled keys back. @throws PublishError that names what is missing or differs */
+  async verify(): Promise<Sample[]> {
+    await this.flush();
+    const wrong: string[] = [];
+    for (const { key, sha256: expected } of this.#samples) {
+      const found = await patiently(key, () => this.#cache.get(key), this.#pause);
+      if (!found) wrong.push(`${key} is missing`);
+      else if (sha256(found) !== expected) wrong.push(`${key} differs`);
+    }
+    if (wrong.length > 0) {
+      throw new PublishError(`read back ${wrong.length} of ${this.#samples.length} samples wrong: ${wrong.join(", ")}`);
+    }
+    return this.#samples.map(({ key, sha256: sum }) => ({ key, sha256: sum }));
+  }
+
+  /** Writes the mark that the release is whole; it goes before the first list does. */
+  async seal(key: string, manifest: string): Promise<void> {
+    const entry = { key, value: manifest, seconds: Math.round(this.#ttl * MANIFEST) };
+    await patiently(key, () => this.#cache.set(entry), this.#pause);
+  }
+
+  /** Keeps the keys of lowest rank: any key is as likely as any other, whatever the order. */
+  #sample(key: string, value: Buffer, rank: number): void {
+    const last = this.#samples.at(-1);
+    if (this.#samples.length === SAMPLES && last && rank >= last.rank) return;
+    const at = this.#samples.findIndex((sample) => sample.rank > rank);
+    this.#samples.splice(at < 0 ? this.#samples.length : at, 0, { key, sha256: sha256(value), rank });
+    this.#samples.length = Math.min(this.#samples.length, SAMPLES);
+  }
+}

@@ -1,0 +1,208 @@
+import { beforeEach, describe, expect, test } from "@jest/globals";
+import { publish } from "../../../lambdas/publish/publish";
+import { CacheUnavailable } from "../../../lambdas/shared/cache";
+import { unpackChunk } from "../../../lambdas/shared/catalogue";
+import { cacheKeys, releaseTag } from "../../../lambdas/shared/release";
+import { decodeValue } from "../../../lambdas/shared/value";
+import { writeRunOutput } from "../../support/run-output";
+import { MemoryBucket, MemoryCache } from "../../support/stores";
+
+const runId = "20261122t035200-1a2b3c4d";
+const other = "20261123t035200-1a2b3c4d";
+const ttlSeconds = 100_000;
+
+let lake: MemoryBucket;
+let cache: MemoryCache;
+let pauses: number[];
+let run: Awaited<ReturnType<typeof writeRunOutput>>;
+const pause = async (ms: number) => void pauses.push(ms);
+const go = () => publish(run.input, { lake, cache, ttlSeconds, pause });
+
+/** Changes the text of one object. */
+async function edit(key: string, change: (text: string) => string) {
+  await lake.put(key, change((await lake.text(key))!));
+}
+
+beforeEach(async () => {
+  lake = new MemoryBucket();
+  cache = new MemoryCache();
+  pauses = [];
+  run = await writeRunOutput(lake, { runId });
+});
+
+test("everything of the run is in the cache under the release's keys, and the counts say so", async () => {
+  const published = await go();
+  expect(published).toEqual({
+    release: runId,
+    listeners: 30,
+    segments: 3,
+    artists: 1500,
+    bytes: expect.any(Number),
+    manifestKey: `releases/${runId}/manifest.json`,
+  });
+  const { artists, source } = decodeValue(cache.entries.get(cacheKeys.listener(runId, "l7"))!);
+  expect({ first: artists[0], source }).toEqual({ first: 8, source: "personal" });
+  expect(cache.entries.has(cacheKeys.segment(runId, "@25-34/US-CA"))).toBe(true);
+  const chunks = [0, 1].map((chunk) => unpackChunk(cache.entries.get(cacheKeys.chunk(runId, chunk))!));
+  expect(chunks.map((chunk) => chunk.size)).toEqual([1023, 477]);
+  expect(chunks[1]!.get(1024)).toEqual({ no: 1024, id: "a1024", name: "Künstler 1024", genre: "rock" });
+  const held = [...cache.entries].filter(([key]) => !key.endsWith(":manifest"));
+  expect(held.reduce((sum, [, value]) => sum + value.length, 0)).toBe(published.bytes);
+  expect([...cache.entries.keys()].every((key) => key.startsWith(`r:${runId}:`))).toBe(true);
+});
+
+test("the manifest in the bucket and the one in the cache are the same, with samples", async () => {
+  await go();
+  const inBucket = await lake.text(`releases/${runId}/manifest.json`);
+  expect(cache.entries.get(cacheKeys.manifest(runId))?.toString()).toBe(inBucket);
+  const { samples, generatedAt } = JSON.parse(inBucket!) as { samples: unknown[]; generatedAt: string };
+  expect(samples).toHaveLength(35);
+  expect(generatedAt).toBe("2026-11-22T04:00:00.000Z");
+});
+
+test("expiries are spread, and the manifest goes first", async () => {
+  await go();
+  const { [cacheKeys.manifest(runId)]: manifest, ...lists } = Object.fromEntries(cache.seconds);
+  const seconds = Object.values(lists) as number[];
+  expect(Math.min(...seconds)).toBeGreaterThan(manifest!);
+  expect(Math.max(...seconds)).toBeLessThanOrEqual(1.1 * ttlSeconds);
+  expect(manifest).toBe(0.9 * ttlSeconds);
+  expect(new Set(seconds).size).toBeGreaterThan(25);
+});
+
+test("a repeat writes the same again", async () => {
+  await go();
+  const first = { entries: new Map(cache.entries), seconds: new Map(cache.seconds), lake: new Map(lake.objects) };
+  await go();
+  expect(cache.entries).toEqual(first.entries);
+  expect(cache.seconds).toEqual(first.seconds);
+  expect(lake.objects).toEqual(first.lake);
+});
+
+describe("the release is refused, and not sealed,", () => {
+  const cases: [string, () => Promise<void>, RegExp][] = [
+    [
+      "when an output file is missing",
+      async () => void lake.objects.delete(run.outputs[1]!),
+      /holds 20 of 33 lists; part-00001.jsonl.out is missing/,
+    ],
+    [
+      "when a file lacks lines",
+      () => edit(run.outputs[0]!, (text) => text.split("\n").slice(2).join("\n")),
+      /holds 31 of 33 lists; part-00000.jsonl.out has 18 of 20 lines/,
+    ],
+    [
+      "when a line is given twice",
+      () => edit(run.outputs[1]!, (text) => `${text}${text.split("\n")[0]}\n`),
+      /34 of 33 lists; part-00001.jsonl.out has 14 of 13 lines/,
+    ],
+    [
+      "when a line has no list",
+      () => edit(run.outputs[0]!, (text) => text.replace(/^l3 .*$/m, "l3")),
+      /part-00000.jsonl.out line 4: l3: value: length: 0 bytes/,
+    ],
+    [
+      "when a list is cut short",
+      () => edit(run.outputs[0]!, (text) => text.replace(/^(l3 .{20}).*$/m, "$1")),
+      /line 4: l3: value: length: 15 bytes where the counts say 60/,
+    ],
+    [
+      "when an id has a form that ids never have",
+      () => edit(run.outputs[0]!, (text) => text.replace("l3 ", "l/3 ")),
+      /line 4: expected "<listener id or segment> <base64>", found l\/3/,
+    ],
+    [
+      "when the server answered with an error page",
+      () => edit(run.outputs[0]!, () => "<html>502 Bad Gateway</html>"),
+      /line 1: expected "<listener id or segment> <base64>"/,
+    ],
+    [
+      "when it names an artist that the catalogue lacks",
+      () => edit(`features/${runId}/catalogue.jsonl`, (text) => text.split("\n").slice(0, 20).join("\n")),
+      /line 11: l10: artist 21 is not in the catalogue/,
+    ],
+    [
+      "when the catalogue is out of order",
+      () => edit(`features/${runId}/catalogue.jsonl`, (text) => text.split("\n").reverse().join("\n")),
+      /catalogue.jsonl: artist 1499 comes after 1500/,
+    ],
+    [
+      "when the catalogue is not JSON",
+      () => edit(`features/${runId}/catalogue.jsonl`, (text) => `${text}\n{"no":1501`),
+      /catalogue.jsonl line 1501: not an artist/,
+    ],
+    [
+      "when nothing is popular",
+      () => edit(run.outputs[1]!, (text) => text.replace(/^@\/ /m, "@35-44/ ")),
+      /holds no list for the segment @\//,
+    ],
+    [
+      "when features wrote no manifest",
+      async () => void lake.objects.delete(`features/${runId}/manifest.json`),
+      /features\/.*\/manifest.json does not exist/,
+    ],
+  ];
+  test.each(cases)("%s", async (_, damage, message) => {
+    await damage();
+    await expect(go()).rejects.toThrow(message);
+    expect(cache.entries.has(cacheKeys.manifest(runId))).toBe(false);
+    expect(lake.objects.has(`releases/${runId}/manifest.json`)).toBe(false);
+  });
+
+  test("when the lists were scored for another release", async () => {
+    const stranger = await writeRunOutput(lake, { runId: other });
+    for (const [i, key] of stranger.outputs.entries()) await lake.put(run.outputs[i]!, (await lake.text(key))!);
+    await expect(go()).rejects.toThrow(`l0: scored for another release than ${runId}`);
+    expect(releaseTag(other)).not.toBe(releaseTag(runId));
+  });
+
+  test("when the cache lost or changed what it took", async () => {
+    const lost = cacheKeys.listener(runId, "l3");
+    const changed = cacheKeys.listener(runId, "l4");
+    cache.fail = (command) => {
+      if (command === "set") return;
+      cache.entries.delete(lost);
+      cache.entries.set(changed, Buffer.from("x"));
+    };
+    await expect(go()).rejects.toThrow(/read back 2 of 35 samples wrong: .*l[34] (is missing|differs)/);
+    expect(cache.entries.has(cacheKeys.manifest(runId))).toBe(false);
+  });
+});
+
+describe("when the cache fails", () => {
+  test("now and then, only what failed is sent again, after growing pauses", async () => {
+    let sets = 0;
+    cache.fail = (command, key) => {
+      if (command === "set" && key.includes(":l:") && ++sets % 3 === 0) throw new CacheUnavailable("cache: no answer");
+    };
+    expect(await go()).toMatchObject({ listeners: 30, segments: 3 });
+    expect(sets).toBeLessThan(60);
+    expect(pauses.length).toBeGreaterThan(0);
+  });
+
+  test("for good, it says so after ten attempts", async () => {
+    cache.fail = () => {
+      throw new CacheUnavailable("cache: not connected");
+    };
+    await expect(go()).rejects.toThrow(/failed 10 times at keys from r:.*: cache: not connected/);
+    expect(pauses).toHaveLength(9);
+    expect(Math.max(...pauses)).toBeLessThanOrEqual(5000);
+  });
+
+  test("by refusing, it is not asked again", async () => {
+    cache.fail = () => {
+      throw new Error("OOM command not allowed when used memory > 'maxmemory'.");
+    };
+    await expect(go()).rejects.toThrow(/the cache refused keys from r:.*: OOM/);
+    expect(pauses).toHaveLength(0);
+  });
+
+  test("after a crash in the middle, a repeat completes the release", async () => {
+    cache.fail = (_, key) => {
+      if (key === cacheKeys.segment(runId, "@/")) throw new Error("process ended");
+    };
+    await expect(go()).rejects.toThrow(/process ended/);
+    cache.fail = () => undefined;
+    expect(await go()).toMatchObject({ listeners: 30, segments: 3, artists: 1500 });
+  });
+});
