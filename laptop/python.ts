@@ -1,15 +1,17 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { CommandFailed, installerEnvironment, type Reporting, runCommand } from "./python/command";
-import { findPython, hasNvidiaGpu, pythonVersion } from "./python/interpreter";
+import { findPython, pythonVersion, thisMachine } from "./python/interpreter";
 import { exclusively } from "./python/mutex";
-import { chooseTorch, parseStamp, recipeOf, type Stamp, splitLock, type Torch } from "./python/plan";
+import { chooseTorch, type Machine, parseStamp, recipeOf, type Stamp, splitLock, type Torch } from "./python/plan";
 
 export interface PythonOptions {
   /** Folder of the checkout; the environment is made in its `.segue/venv`. */
   root: string;
   /** Told one line for each step. */
   log: (line: string) => void;
+  /** @default this machine */
+  machine?: Machine;
 }
 
 const lockFile = join(__dirname, "..", "ml", "requirements.txt");
@@ -26,12 +28,12 @@ const readOrNull = (file: string): string | null => (existsSync(file) ? readFile
  *
  * @throws {Error} with one line that names the fix: no usable Python, no build for this machine, no network.
  */
-export async function ensurePython({ root, log }: PythonOptions): Promise<string> {
+export async function ensurePython({ root, log, machine = thisMachine() }: PythonOptions): Promise<string> {
   const home = join(root, ".segue");
   const venv = join(home, "venv");
   const python = join(venv, "bin", "python");
   const stampFile = join(venv, "segue.json");
-  const torch = chooseTorch({ platform: process.platform, arch: process.arch, gpu: hasNvidiaGpu() });
+  const torch = chooseTorch(machine);
   const recipe = recipeOf(recipeFiles.map((file) => readFileSync(file, "utf8")));
 
   const isWhole = (): boolean => {
@@ -55,7 +57,7 @@ export async function ensurePython({ root, log }: PythonOptions): Promise<string
       if (isWhole()) return python;
       const reporting: Reporting = { log, logFile: join(home, "python-install.log"), signal };
       writeFileSync(reporting.logFile, "");
-      await install({ home, venv, python, torch, root }, reporting);
+      await install({ root, venv, python, stampFile, torch }, reporting);
       const stamp: Stamp = { recipe, python: pythonVersion(python)!, torch };
       writeFileSync(`${stampFile}.new`, `${JSON.stringify(stamp)}\n`);
       renameSync(`${stampFile}.new`, stampFile);
@@ -70,40 +72,42 @@ export async function ensurePython({ root, log }: PythonOptions): Promise<string
 
 interface Place {
   root: string;
-  home: string;
   venv: string;
   python: string;
+  stampFile: string;
   torch: Torch;
 }
 
-async function install({ root, home, venv, python, torch }: Place, reporting: Reporting): Promise<void> {
+async function install({ root, venv, python, stampFile, torch }: Place, reporting: Reporting): Promise<void> {
   const start = performance.now();
   const base = findPython();
   const lock = splitLock(readFileSync(lockFile, "utf8"));
-  const onLinux = process.platform === "linux";
+  const build = torch === "cuda" ? "for CUDA (gigabytes)" : "for the CPU";
+  const place = relative(root, venv);
   reporting.log(
-    `Python ${base.version}: installing ${lock.packages.length} packages and PyTorch for ${torch === "cuda" ? "CUDA" : "the CPU"} into ${relative(root, venv)}`,
+    `Python ${base.version}: installing ${lock.packages.length} packages and PyTorch ${build} into ${place}`,
   );
-  // Whatever stands here has no valid stamp: it is half-made or of another recipe.
-  rmSync(venv, { recursive: true, force: true });
+  // Whatever stands here is half-made or of another recipe. Its stamp goes first: a stamp means a whole environment.
+  rmSync(stampFile, { force: true });
+  rmSync(venv, { recursive: true, force: true, maxRetries: 5 });
   await runCommand("environment", [base.command, "-m", "venv", venv], reporting);
 
   // The lock names every package, so no installer resolves anything: --no-deps.
   const pip = async (title: string, lines: string[]) => {
-    const file = join(home, "requirements.part.txt");
+    const file = join(venv, "requirements.part.txt");
     writeFileSync(file, `${lines.join("\n")}\n`);
     const flags = ["--no-deps", "--only-binary=:all:", "--no-compile", "--progress-bar=off"];
     await runCommand(title, [python, "-m", "pip", "install", ...flags, "-r", file], reporting);
     rmSync(file);
   };
-  await pip("packages", onLinux && torch === "cpu" ? [...lock.packages, ...lock.uv] : lock.packages);
+  await pip("packages", torch === "cpu" ? [...lock.packages, ...lock.uv] : lock.packages);
   if (torch === "cuda") await pip("PyTorch with CUDA", [...lock.torch, ...lock.cuda]);
-  else if (!onLinux) await pip("PyTorch", lock.torch);
+  else if (torch === "pypi") await pip("PyTorch", lock.torch);
   else if (!(await installCpuBuild(python, lock.torch, reporting))) {
     await pip("PyTorch", lock.torch);
     await runCommand("stand-ins for CUDA's libraries", [python, standIns], reporting);
   }
-  await runCommand("check", [python, "-c", "import numpy, pyarrow, torch; torch.ones(2, 2).inverse"], reporting);
+  await runCommand("check", [python, "-c", "import numpy, pyarrow, torch; torch.linalg.inv(torch.eye(2))"], reporting);
   reporting.log(`Python packages are ready, after ${Math.round((performance.now() - start) / 1000)} s`);
 }
 

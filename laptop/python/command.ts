@@ -17,7 +17,7 @@ export class CommandFailed extends Error {
     readonly reason: string,
     readonly logFile: string,
   ) {
-    super(`${reason} (whole output: ${logFile})`);
+    super(`${reason} (check the network, the disk and pip's settings; the whole output is in ${logFile})`);
   }
 }
 

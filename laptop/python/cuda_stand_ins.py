@@ -20,6 +20,7 @@ from elf import Library, read_library, write_library
 
 NO_DEVICE = 100  # cudaErrorNoDevice, CUDA_ERROR_NO_DEVICE: PyTorch takes it for "zero devices", without a warning
 WORDS = "no GPU: this library stands in for one of CUDA's"
+CUDA = re.compile(r"lib(cu|nccl|nv)")
 RETURNS_WORDS = re.compile(r"(Error|Status)(String|Name)$|^ncclGetLastError$|_get_error_string$", re.IGNORECASE)
 
 
@@ -88,7 +89,8 @@ def main(arguments: list[str]) -> int:
         print(f"{packages}: holds no PyTorch wheel for Linux; install torch there first", file=sys.stderr)
         return 1
     needed = {name for library in libraries.values() for name in library.needed} - libraries.keys()
-    for name, content in stand_ins(libraries, {name for name in needed if is_missing(name)}).items():
+    missing = {name for name in needed if CUDA.match(name) and is_missing(name)}
+    for name, content in stand_ins(libraries, missing).items():
         (torch / "lib" / name).write_bytes(content)
         print(f"{name}: {len(content):,} bytes")
     return 0

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { isSupported, newestMinor, oldestMinor, parseVersion } from "./plan";
+import { isSupported, type Machine, newestMinor, oldestMinor, parseVersion } from "./plan";
 
 /** A Python that was found: the command, and its full version. */
 export interface Interpreter {
@@ -46,8 +46,9 @@ export function findPython(chosen = process.env.SEGUE_PYTHON): Interpreter {
   throw new Error(`Segue needs Python ${range}${found}: install one, or set SEGUE_PYTHON to its path`);
 }
 
-/** Whether an NVIDIA driver answers, so that PyTorch could use a GPU. */
-export function hasNvidiaGpu(): boolean {
+/** This machine, with a GPU when NVIDIA's driver lists one. */
+export function thisMachine(): Machine {
   const { status, stdout } = spawnSync("nvidia-smi", ["-L"], { encoding: "utf8", timeout: 15_000 });
-  return status === 0 && /^GPU \d+:/m.test(stdout);
+  const gpu = status === 0 && /^GPU \d+:/m.test(stdout);
+  return { platform: process.platform, arch: process.arch, gpu };
 }

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 
-/** What is known about the machine before anything is installed. */
+/** The machine, as far as the choice of packages depends on it. */
 export interface Machine {
   platform: NodeJS.Platform;
   arch: string;
@@ -8,8 +8,11 @@ export interface Machine {
   gpu: boolean;
 }
 
-/** Which build of PyTorch a machine gets: with CUDA, or for the CPU. */
-export type Torch = "cuda" | "cpu";
+/**
+ * Where PyTorch comes from: `cuda` and `pypi` are the package index's wheel, with or without CUDA's libraries; `cpu` is
+ * PyTorch's own CPU build, or the index's wheel with stand-ins where PyTorch's index is out of reach.
+ */
+export type Torch = "cuda" | "pypi" | "cpu";
 
 /** What an environment was made from. It is written last, so its presence means that the environment is whole. */
 export interface Stamp {
@@ -37,7 +40,8 @@ export function chooseTorch({ platform, arch, gpu }: Machine): Torch {
     const fix = platform === "win32" ? "run Segue inside WSL 2" : "use Linux (x86_64, arm64) or macOS on Apple silicon";
     throw new Error(`PyTorch has no build for ${platform} on ${arch}: ${fix}`);
   }
-  return gpu && platform === "linux" ? "cuda" : "cpu";
+  if (platform !== "linux") return "pypi";
+  return gpu ? "cuda" : "cpu";
 }
 
 /** Split the lock into the order of installation; each entry is one line of a requirements file. */
