@@ -1,5 +1,12 @@
 import type { Readable } from "node:stream";
-import { GetObjectCommand, ListObjectsV2Command, NoSuchKey, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
+import {
+  DeleteObjectCommand,
+  GetObjectCommand,
+  ListObjectsV2Command,
+  NoSuchKey,
+  PutObjectCommand,
+  S3Client,
+} from "@aws-sdk/client-s3";
 
 /** What the Lambdas need of a bucket; small, so that a test can give a map instead. */
 export interface Bucket {
@@ -11,6 +18,8 @@ export interface Bucket {
   text(key: string): Promise<string | undefined>;
   /** All objects under a prefix, in key order. */
   list(prefix: string): Promise<{ key: string; size: number }[]>;
+  /** Deletes one object; no error when there is none. */
+  remove(key: string): Promise<void>;
 }
 
 /**
@@ -58,6 +67,9 @@ export function s3Bucket(name: string, client: S3Client = s3Client()): Bucket {
         token = page.NextContinuationToken;
       } while (token);
       return found;
+    },
+    async remove(key) {
+      await client.send(new DeleteObjectCommand({ Bucket: name, Key: key }));
     },
   };
 }

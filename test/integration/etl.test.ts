@@ -4,7 +4,7 @@ import { parquetReadObjects } from "hyparquet";
 import type { Client } from "pg";
 import { etl, type Sinks } from "../../lambdas/etl/etl";
 import { envelope, kinesisRecord, play } from "../support/events";
-import { MemoryBucket } from "../support/memory-bucket";
+import { MemoryBucket } from "../support/stores";
 import { startDatabase, type TestDatabase } from "../support/postgres";
 
 let database: TestDatabase;

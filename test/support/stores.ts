@@ -25,6 +25,9 @@ export class MemoryBucket implements Bucket {
     const keys = [...this.objects.keys()].filter((key) => key.startsWith(prefix)).sort();
     return keys.map((key) => ({ key, size: this.objects.get(key)!.length }));
   }
+  async remove(key: string) {
+    this.objects.delete(key);
+  }
 }
 
 /** A cache in memory; `fail` may throw for a command before it is carried out. */
