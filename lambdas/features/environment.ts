@@ -1,0 +1,5 @@
+import { z } from "zod";
+import { postgresEnvironment } from "../shared/postgres";
+
+/** Environment variables of `features`. */
+export const featuresEnvironment = postgresEnvironment.extend({ LAKE_BUCKET: z.string().min(1) });

@@ -1,0 +1,141 @@
+import type { Client } from "pg";
+import type { ParquetColumn } from "../shared/parquet";
+import { inTransaction } from "../shared/postgres";
+import type { Bucket } from "../shared/storage";
+import { chunks, type Part, writeParquet, writePart } from "./parts";
+import { refreshListenerProfiles } from "./profiles";
+import { writeScoring } from "./scoring";
+import artistFeatures from "./sql/artist-features.sql";
+import createInteractions from "./sql/create-interactions.sql";
+import fillInteractions from "./sql/fill-interactions.sql";
+import known from "./sql/known.sql";
+import listenerFeatures from "./sql/listener-features.sql";
+
+export interface FeatureRun {
+  readonly runId: string;
+  readonly asOf: Date;
+}
+
+export interface FeatureSet {
+  readonly counts: { interactions: number; listeners: number; artists: number; scoring: number };
+  readonly manifestKey: string;
+  readonly prefix: string;
+}
+
+/** Any number: two runs must not refresh the profiles for two moments at once. */
+const LOCK = 7_308_604_858;
+/** Runs whose rows stay in Postgres; the files of all runs stay in the lake. */
+const RUNS_KEPT = 3;
+
+const string = (name: string): ParquetColumn => ({ name, type: "STRING" });
+const int = (name: string): ParquetColumn => ({ name, type: "INT32" });
+const double = (name: string): ParquetColumn => ({ name, type: "DOUBLE" });
+
+const INTERACTIONS: readonly ParquetColumn[] = [
+  string("listener_id"),
+  int("artist_no"),
+  { name: "weight", type: "FLOAT" },
+  { name: "time", type: "TIMESTAMP" },
+  ...["plays", "likes", "clicks", "skips"].map(int),
+];
+const LISTENERS: readonly ParquetColumn[] = [
+  ...["listener_id", "age_group", "country", "region", "city"].map(string),
+  ...["interactions", "plays", "full_plays", "partial_plays", "skips", "likes", "clicks", "searches"].map(int),
+  ...["artists", "active_days"].map(int),
+  { name: "last_event", type: "TIMESTAMP", nullable: true },
+  ...["recent_artists", "recent_songs"].map(string),
+];
+const ARTISTS: readonly ParquetColumn[] = [
+  int("artist_no"),
+  ...["artist_id", "name", "genre"].map(string),
+  ...["followers", "active_days", "trending_rank", "plays", "likes"].map(int),
+  ...["listened_mean", "listened_std"].map(double),
+];
+/** Lists that Parquet holds as JSON text. */
+const AS_TEXT = new Set(["recent_artists", "recent_songs"]);
+
+const columnsOf = (columns: readonly ParquetColumn[]) =>
+  columns.map(({ name }) => (AS_TEXT.has(name) ? `${name}::text` : name)).join(", ");
+const total = (parts: readonly Part[]) => parts.reduce((sum, { rows }) => sum + rows, 0);
+
+/**
+ * Builds the features of one run as of a moment and writes them to Postgres and to `features/<run id>/` in the lake, the manifest
+ * last. One snapshot of the database serves all of it. The same run again replaces what it had written.
+ * @throws what Postgres or the lake throws; there is no manifest then
+ */
+export async function buildFeatures(client: Client, lake: Bucket, { runId, asOf }: FeatureRun): Promise<FeatureSet> {
+  const prefix = `features/${runId}`;
+  const manifestKey = `${prefix}/manifest.json`;
+  await client.query("SELECT pg_advisory_lock($1)", [LOCK]);
+  try {
+    await lake.remove(manifestKey);
+    await refreshListenerProfiles(client, asOf);
+    const { parts, counts } = await inTransaction(client, async () => {
+      await client.query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ");
+      await compute(client, runId, asOf);
+      return write(client, lake, prefix, runId);
+    });
+    await removeLeftovers(lake, prefix, parts);
+    const manifest = { runId, asOf: asOf.toISOString(), schemaVersion: 1, files: parts, counts };
+    await lake.put(manifestKey, JSON.stringify(manifest), "application/json");
+    return { counts, manifestKey, prefix };
+  } finally {
+    await client.query("SELECT pg_advisory_unlock($1)", [LOCK]);
+  }
+}
+
+async function compute(client: Client, runId: string, asOf: Date): Promise<void> {
+  await client.query("SELECT set_config('segue.as_of', $1, true)", [asOf.toISOString()]);
+  await client.query(known);
+  await client.query(createInteractions);
+  await client.query(fillInteractions);
+  await client.query("ANALYZE interactions");
+  for (const [table, insert] of [
+    ["listener_features", listenerFeatures],
+    ["artist_features", artistFeatures],
+  ] as const) {
+    await client.query(`DELETE FROM ${table} WHERE run_id = $1`, [runId]);
+    await client.query(insert, [runId]);
+    const newest = `SELECT run_id FROM (SELECT DISTINCT run_id FROM ${table}) runs ORDER BY run_id DESC LIMIT $2`;
+    await client.query(`DELETE FROM ${table} WHERE run_id <> $1 AND run_id NOT IN (${newest})`, [runId, RUNS_KEPT]);
+  }
+}
+
+async function write(client: Client, lake: Bucket, prefix: string, runId: string) {
+  const parquet = (name: string, columns: readonly ParquetColumn[], from: string, values: unknown[] = []) =>
+    writeParquet(client, lake, `${prefix}/${name}`, columns, `SELECT ${columnsOf(columns)} FROM ${from}`, values);
+  const interactions = await parquet(
+    "interactions",
+    INTERACTIONS,
+    "interactions ORDER BY listener_id, artist_no, time",
+  );
+  const ofRun = (table: string, order: string) => `${table} WHERE run_id = $1 ORDER BY ${order}`;
+  const listeners = await parquet("listeners", LISTENERS, ofRun("listener_features", "listener_id"), [runId]);
+  const artists = await parquet("artists", ARTISTS, ofRun("artist_features", "artist_no"), [runId]);
+  const scoring = await writeScoring(client, lake, `${prefix}/scoring`, runId);
+  const catalogue = await writeCatalogue(client, lake, prefix, runId);
+  return {
+    parts: [...interactions, ...listeners, ...artists, ...scoring, catalogue],
+    counts: {
+      interactions: total(interactions),
+      listeners: total(listeners),
+      artists: total(artists),
+      scoring: total(scoring),
+    },
+  };
+}
+
+async function writeCatalogue(client: Client, lake: Bucket, prefix: string, runId: string): Promise<Part> {
+  const lines: string[] = [];
+  const sql = "SELECT artist_no, artist_id, name, genre FROM artist_features WHERE run_id = $1 ORDER BY artist_no";
+  for await (const rows of chunks<[number, string, string, string]>(client, sql, [runId])) {
+    for (const [no, id, name, genre] of rows) lines.push(`${JSON.stringify({ no, id, name, genre })}\n`);
+  }
+  return writePart(lake, `${prefix}/catalogue.jsonl`, lines.join(""), lines.length);
+}
+
+/** An earlier attempt at this run may have written more parts, and a job reads whatever lies under its prefix. */
+async function removeLeftovers(lake: Bucket, prefix: string, parts: readonly Part[]): Promise<void> {
+  const written = new Set(parts.map(({ key }) => key));
+  for (const { key } of await lake.list(`${prefix}/`)) if (!written.has(key)) await lake.remove(key);
+}

@@ -1,0 +1,24 @@
+import { z } from "zod";
+import { readEnvironment } from "../shared/environment";
+import { count, logger, observe } from "../shared/observability";
+import { withPostgres } from "../shared/postgres";
+import { releaseIdSchema } from "../shared/release";
+import { s3Bucket } from "../shared/storage";
+import { featuresEnvironment } from "./environment";
+import { buildFeatures, type FeatureSet } from "./features";
+
+const settings = readEnvironment(featuresEnvironment);
+const lake = s3Bucket(settings.LAKE_BUCKET);
+
+const inputSchema = z.object({ runId: releaseIdSchema, asOf: z.iso.datetime({ offset: true }) });
+
+/** State `BuildFeatures` of the retraining state machine. */
+export const handler = observe(async (event: unknown): Promise<FeatureSet> => {
+  const input = inputSchema.safeParse(event);
+  if (!input.success) throw new Error(`input of features: ${z.prettifyError(input.error)}`);
+  const run = { runId: input.data.runId, asOf: new Date(input.data.asOf) };
+  const built = await withPostgres(settings, (client) => buildFeatures(client, lake, run));
+  count("Interactions", built.counts.interactions);
+  logger.info("features built", { ...built });
+  return built;
+});

@@ -1,0 +1,355 @@
+import { createHash } from "node:crypto";
+import { parquetReadObjects } from "hyparquet";
+import type { Client } from "pg";
+import { buildFeatures } from "../../lambdas/features/features";
+import { startDatabase, type TestDatabase } from "../support/postgres";
+import { MemoryBucket } from "../support/stores";
+
+let database: TestDatabase;
+let admin: Client;
+let features: Client;
+beforeAll(async () => {
+  database = await startDatabase();
+  admin = await database.connect();
+  features = await database.connect("segue_features");
+});
+afterAll(() => database.stop());
+beforeEach(() =>
+  admin.query(
+    "TRUNCATE events, artists, accounts, listener_profiles, listener_features, artist_features RESTART IDENTITY",
+  ),
+);
+
+const asOf = new Date("2026-11-22T00:00:00Z");
+const run = (second = 0) => ({ runId: `20261122t0000${String(second).padStart(2, "0")}-1a2b3c4d`, asOf });
+
+interface EventRow {
+  readonly id: string;
+  readonly type?: string;
+  readonly listener?: string;
+  readonly artist?: string | null;
+  readonly song?: string;
+  readonly at: string;
+  readonly arrived?: string;
+  readonly heard?: number;
+  readonly of?: number;
+  readonly country?: string;
+  readonly region?: string;
+}
+async function addEvents(...rows: EventRow[]) {
+  for (const row of rows) {
+    const isPlay = (row.type ?? "play") === "play";
+    await admin.query(
+      `INSERT INTO events (event_id, type, listener_id, artist_id, song_id, client_time, arrival_time, listened_seconds,
+         duration_seconds, title, country, region, file_key)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'k')`,
+      [
+        row.id,
+        row.type ?? "play",
+        row.listener ?? "l1",
+        row.artist === undefined ? "a1" : row.artist,
+        row.song ?? null,
+        row.at,
+        row.arrived ?? row.at,
+        isPlay ? (row.heard ?? 100) : null,
+        isPlay ? (row.of ?? 100) : null,
+        row.song ? `Title ${row.song}` : null,
+        row.country ?? "",
+        row.region ?? "",
+      ],
+    );
+  }
+}
+async function addArtists(...ids: string[]) {
+  for (const id of ids) {
+    await admin.query(
+      "INSERT INTO artists (artist_id, name, genre, followers, created_at) VALUES ($1, $2, 'rock', 7, '2026-01-01')",
+      [id, `Name ${id}`],
+    );
+  }
+}
+const account = (
+  id: string,
+  birth: string | null,
+  latitude: number | null,
+  longitude: number | null,
+  created = "2026-01-01",
+) =>
+  admin.query("INSERT INTO accounts VALUES ($1, 'Some Name', 'some@example.com', $2, $3, $4, $5)", [
+    id,
+    birth,
+    latitude,
+    longitude,
+    created,
+  ]);
+
+const read = async (lake: MemoryBucket, name: string) => {
+  const keys = [...lake.objects.keys()].filter((key) => key.includes(`/${name}/`)).sort();
+  const tables = await Promise.all(
+    keys.map((key) => {
+      const body = lake.objects.get(key)!;
+      return parquetReadObjects({
+        file: body.buffer.slice(body.byteOffset, body.byteOffset + body.length) as ArrayBuffer,
+      });
+    }),
+  );
+  return tables.flat();
+};
+const jsonLines = (lake: MemoryBucket, part: string) =>
+  [...lake.objects]
+    .filter(([key]) => key.includes(part))
+    .flatMap(([, body]) => body.toString().trimEnd().split("\n"))
+    .map((line) => JSON.parse(line));
+
+async function smallWorld() {
+  await addArtists("a1", "a2", "a3");
+  await account("l1", "1996-11-22", 34.0522, -118.2437);
+  await account("l2", null, null, null);
+  await addEvents(
+    { id: "e1", at: "2026-11-20T10:00:00Z", heard: 100, song: "s1" },
+    { id: "e2", at: "2026-11-20T11:00:00Z", heard: 50, song: "s2" },
+    { id: "e3", at: "2026-11-20T12:00:00Z", heard: 19, song: "s1" },
+    { id: "e4", at: "2026-11-20T13:00:00Z", type: "like" },
+    { id: "e5", at: "2026-11-21T10:00:00Z", type: "click" },
+    { id: "e6", at: "2026-11-21T11:00:00Z", artist: "a2", heard: 10, song: "s3" },
+    {
+      id: "e7",
+      at: "2026-11-13T10:00:00Z",
+      artist: "a2",
+      listener: "l3",
+      heard: 90,
+      of: 90,
+      country: "DE",
+      region: "16",
+    },
+    { id: "e8", at: "2026-11-21T12:00:00Z", type: "search", artist: null },
+    { id: "e9", at: "2026-11-21T12:00:00Z", type: "impression", artist: "a3" },
+  );
+}
+
+test("a small set of events gives the interactions that the weights say", async () => {
+  await smallWorld();
+  const lake = new MemoryBucket();
+  const built = await buildFeatures(features, lake, run());
+  expect(await read(lake, "interactions")).toEqual([
+    {
+      listener_id: "l1",
+      artist_no: 1,
+      weight: 3.5,
+      time: new Date("2026-11-20T13:00:00Z"),
+      plays: 2,
+      likes: 1,
+      clicks: 0,
+      skips: 1,
+    },
+    {
+      listener_id: "l1",
+      artist_no: 1,
+      weight: Math.fround(0.1),
+      time: new Date("2026-11-21T10:00:00Z"),
+      plays: 0,
+      likes: 0,
+      clicks: 1,
+      skips: 0,
+    },
+    {
+      listener_id: "l1",
+      artist_no: 2,
+      weight: 0,
+      time: new Date("2026-11-21T11:00:00Z"),
+      plays: 0,
+      likes: 0,
+      clicks: 0,
+      skips: 1,
+    },
+    {
+      listener_id: "l3",
+      artist_no: 2,
+      weight: 1,
+      time: new Date("2026-11-13T10:00:00Z"),
+      plays: 1,
+      likes: 0,
+      clicks: 0,
+      skips: 0,
+    },
+  ]);
+  expect(built).toEqual({
+    counts: { interactions: 4, listeners: 3, artists: 3, scoring: 4 },
+    manifestKey: "features/20261122t000000-1a2b3c4d/manifest.json",
+    prefix: "features/20261122t000000-1a2b3c4d",
+  });
+});
+
+test("a listener has age group, place, counts and the last artists and songs with their facts", async () => {
+  await smallWorld();
+  const lake = new MemoryBucket();
+  await buildFeatures(features, lake, run());
+  const [l1, l2, l3] = await read(lake, "listeners");
+  // Thirty today.
+  expect(l1).toMatchObject({
+    listener_id: "l1",
+    age_group: "25-34",
+    country: "US",
+    region: "CA",
+    city: "Los Angeles",
+    interactions: 3,
+    plays: 2,
+    full_plays: 1,
+    partial_plays: 1,
+    skips: 2,
+    likes: 1,
+    clicks: 1,
+    searches: 1,
+    artists: 2,
+    active_days: 2,
+    last_event: new Date("2026-11-21T12:00:00Z"),
+  });
+  expect(JSON.parse(String(l1!.recent_artists))).toMatchObject([
+    { artistNo: 2, name: "Name a2", genre: "rock", plays: 0 },
+    { artistNo: 1, name: "Name a1", genre: "rock", plays: 2 },
+  ]);
+  expect(
+    JSON.parse(String(l1!.recent_songs)).map((song: { songId: string; heard: string; title: string }) => [
+      song.songId,
+      song.heard,
+      song.title,
+    ]),
+  ).toEqual([
+    ["s3", "skipped", "Title s3"],
+    ["s1", "skipped", "Title s1"],
+    ["s2", "partial", "Title s2"],
+  ]);
+  expect(l2).toMatchObject({
+    listener_id: "l2",
+    age_group: "",
+    country: "",
+    interactions: 0,
+    last_event: null,
+    recent_artists: "[]",
+  });
+  expect(l3).toMatchObject({ listener_id: "l3", age_group: "", country: "DE", region: "16", plays: 1 });
+});
+
+test("an artist has followers, active days, listening times, and a trend in which old plays count less", async () => {
+  await smallWorld();
+  const lake = new MemoryBucket();
+  await buildFeatures(features, lake, run());
+  const artists = await read(lake, "artists");
+  expect(artists).toMatchObject([
+    {
+      artist_no: 1,
+      artist_id: "a1",
+      name: "Name a1",
+      genre: "rock",
+      followers: 7,
+      active_days: 1,
+      trending_rank: 1,
+      plays: 2,
+      likes: 1,
+    },
+    { artist_no: 2, active_days: 1, trending_rank: 2, plays: 1, listened_mean: 50 },
+    { artist_no: 3, active_days: 0, trending_rank: 3, plays: 0, listened_mean: 0, listened_std: 0 },
+  ]);
+  expect(artists[0]!.listened_mean).toBeCloseTo((100 + 50 + 19) / 3);
+  expect(artists[0]!.listened_std).toBeCloseTo(40.85, 1);
+
+  await addEvents(
+    ...Array.from({ length: 5 }, (_, i) => ({ id: `old${i}`, artist: "a3", at: "2026-06-01T00:00:00Z" })),
+  );
+  const later = new MemoryBucket();
+  await buildFeatures(features, later, run());
+  const ranks = (await read(later, "artists")).map((artist) => artist.trending_rank);
+  expect(ranks).toEqual([1, 2, 3]);
+});
+
+test("Batch Transform gets a line for each listener, also for those without events, and lines for the segments", async () => {
+  await smallWorld();
+  for (let i = 0; i < 20; i++) await account(`m${i}`, "2000-01-01", 52.52, 13.405);
+  const lake = new MemoryBucket();
+  const { counts } = await buildFeatures(features, lake, run());
+  const lines = jsonLines(lake, "/scoring/");
+  expect(lines.slice(0, 3)).toEqual([
+    { listenerId: "l1", artists: [1, 2], weights: [3.6, 0], ageGroup: "25-34", place: "US-CA" },
+    { listenerId: "l2", artists: [], weights: [], ageGroup: "", place: "" },
+    { listenerId: "l3", artists: [2], weights: [1], ageGroup: "", place: "DE-16" },
+  ]);
+  // l1's own segments have one listener and get no list.
+  expect(lines.slice(23)).toEqual(
+    ["@/", "@/DE", "@/DE-16", "@25-34/", "@25-34/DE", "@25-34/DE-16"].map((segment) => ({ segment })),
+  );
+  expect(counts.scoring).toBe(lines.length);
+  expect(jsonLines(lake, "catalogue.jsonl")[0]).toEqual({ no: 1, id: "a1", name: "Name a1", genre: "rock" });
+});
+
+test("nothing that happened or arrived after the moment changes a feature", async () => {
+  await smallWorld();
+  const before = new MemoryBucket();
+  await buildFeatures(features, before, run());
+  await addEvents(
+    { id: "f1", at: "2026-11-22T00:00:01Z", artist: "a3" },
+    { id: "f2", at: "2026-11-19T00:00:00Z", arrived: "2026-11-22T00:00:01Z", artist: "a3", country: "FR" },
+    { id: "f3", at: "2026-11-23T00:00:00Z", type: "like", listener: "l9" },
+  );
+  await account("l8", "1990-01-01", 1, 1, "2026-11-23");
+  await admin.query("INSERT INTO artists (artist_id, created_at) VALUES ('a9', '2026-11-23')");
+  const after = new MemoryBucket();
+  await buildFeatures(features, after, run());
+  expect(after.objects).toEqual(before.objects);
+});
+
+test("the same run again replaces its files and rows; the manifest comes last and lists every file", async () => {
+  await smallWorld();
+  const lake = new MemoryBucket();
+  await buildFeatures(features, lake, run());
+  const before = new Map(lake.objects);
+  await lake.put(`features/${run().runId}/scoring/part-00007.jsonl`, "left by an earlier attempt");
+  await buildFeatures(features, lake, run());
+  expect(new Map(lake.objects)).toEqual(before);
+  expect([...lake.objects.keys()].at(-1)).toMatch(/manifest\.json$/);
+  const { rows } = await admin.query("SELECT count(*)::int AS n FROM listener_features");
+  expect(rows[0].n).toBe(3);
+
+  const manifest = JSON.parse((await lake.text(`features/${run().runId}/manifest.json`))!);
+  expect(manifest).toMatchObject({ runId: run().runId, asOf: asOf.toISOString(), schemaVersion: 1 });
+  const others = [...lake.objects.keys()].filter((key) => !key.endsWith("manifest.json"));
+  expect(manifest.files.map(({ key }: { key: string }) => key).sort()).toEqual(others.sort());
+  for (const { key, sha256 } of manifest.files) {
+    expect(createHash("sha256").update(lake.objects.get(key)!).digest("hex")).toBe(sha256);
+  }
+});
+
+test("a run that fails on the way leaves no manifest and no rows, and can be done again", async () => {
+  await smallWorld();
+  const lake = new MemoryBucket();
+  const full = lake.put.bind(lake);
+  lake.put = async (key, body) => {
+    if (key.includes("/scoring/")) throw new Error("lake away");
+    return full(key, body);
+  };
+  await expect(buildFeatures(features, lake, run())).rejects.toThrow("lake away");
+  expect([...lake.objects.keys()].filter((key) => key.endsWith("manifest.json"))).toEqual([]);
+  expect((await admin.query("SELECT count(*)::int AS n FROM artist_features")).rows[0].n).toBe(0);
+  lake.put = full;
+  await expect(buildFeatures(features, lake, run())).resolves.toMatchObject({ counts: { interactions: 4 } });
+});
+
+test("rows of the last three runs are kept", async () => {
+  await smallWorld();
+  for (let i = 0; i < 5; i++) await buildFeatures(features, new MemoryBucket(), run(i));
+  const { rows } = await admin.query("SELECT DISTINCT run_id FROM listener_features ORDER BY 1");
+  expect(rows.map(({ run_id }) => run_id.slice(9, 15))).toEqual(["000002", "000003", "000004"]);
+});
+
+test("without any event there are empty files and the popular segment", async () => {
+  const lake = new MemoryBucket();
+  const { counts } = await buildFeatures(features, lake, run());
+  expect(counts).toEqual({ interactions: 0, listeners: 0, artists: 0, scoring: 1 });
+  expect(await read(lake, "interactions")).toEqual([]);
+  expect(jsonLines(lake, "/scoring/")).toEqual([{ segment: "@/" }]);
+});
+
+test("the features' role sees neither names nor e-mail addresses", async () => {
+  await expect(features.query("SELECT name FROM accounts")).rejects.toThrow("permission denied");
+  await expect(features.query("SELECT email FROM accounts")).rejects.toThrow("permission denied");
+  await expect(features.query("DELETE FROM events")).rejects.toThrow("permission denied");
+});
