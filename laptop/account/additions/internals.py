@@ -1,0 +1,71 @@
+"""The names inside MiniStack that the additions rest on.
+
+They are not MiniStack's public interface, so its version is pinned, and a name that is gone ends the start with one line
+instead of a traceback somewhere later.
+"""
+
+from __future__ import annotations
+
+import importlib
+from importlib import metadata
+from typing import Any
+
+NEEDED: dict[str, tuple[str, ...]] = {
+    "ministack.app": ("SERVICE_HANDLERS", "app"),
+    "ministack.core.lambda_runtime": ("reset",),
+    "ministack.core.router": ("SERVICE_PATTERNS",),
+    "ministack.services.cloudformation.provisioners": (
+        "_RESOURCE_HANDLERS",
+        "_REPLACING_PROPERTIES",
+        "_ec_call",
+        "_ec_query",
+        "_ec_sync_tags",
+        "_ec2_sg_permissions",
+    ),
+    "ministack.services.ec2": ("_security_groups",),
+    "ministack.services.elasticache": (
+        "_create_serverless_cache",
+        "_delete_serverless_cache",
+        "_modify_serverless_cache",
+        "_serverless_caches",
+        "_users",
+    ),
+    "ministack.services.rds": ("_clusters", "_instances"),
+    "ministack.services.stepfunctions": (
+        "_AWS_SDK_ERROR_CODE_OVERRIDES",
+        "_AWS_SDK_ERROR_PREFIX",
+        "_AWS_SDK_SERVICE_MAP",
+        "_ExecutionError",
+        "_SERVICE_DISPATCH",
+    ),
+}
+
+
+class MissingInternal(Exception):
+    """MiniStack has no longer what an addition rests on."""
+
+
+def need(module: str, name: str) -> Any:
+    """The object `name` of a MiniStack module. Raises MissingInternal, naming it, when it is gone."""
+    if name not in NEEDED.get(module, ()):
+        raise MissingInternal(f"{module}.{name} is used but not listed in internals.NEEDED")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError):
+        raise MissingInternal(
+            f"ministack {_version()} has no {module}.{name}: install the version that the requirements pin"
+        ) from None
+
+
+def check() -> None:
+    """Looks every needed name up. Raises MissingInternal for the first that is gone."""
+    for module, names in NEEDED.items():
+        for name in names:
+            need(module, name)
+
+
+def _version() -> str:
+    try:
+        return metadata.version("ministack")
+    except metadata.PackageNotFoundError:
+        return "(not installed)"
