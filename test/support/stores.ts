@@ -28,9 +28,6 @@ export class MemoryBucket implements Bucket {
   async remove(key: string) {
     this.objects.delete(key);
   }
-  async remove(key: string) {
-    this.objects.delete(key);
-  }
 }
 
 /** A cache in memory; `fail` may throw for a command before it is carried out. */
