@@ -1,0 +1,66 @@
+import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
+import { DeleteObjectsCommand, ListObjectVersionsCommand } from "@aws-sdk/client-s3";
+import { DeleteModelPackageCommand, paginateListModelPackages, SageMakerClient } from "@aws-sdk/client-sagemaker";
+import type { CloudFormationCustomResourceEvent } from "aws-lambda";
+import { s3Client } from "../shared/storage";
+
+type RequestType = CloudFormationCustomResourceEvent["RequestType"];
+
+interface Hook {
+  readonly on: readonly RequestType[];
+  readonly run: (target: string) => Promise<void>;
+}
+
+/** What each kind of hook does, and when. */
+const hooks: Readonly<Record<string, Hook>> = {
+  invoke: { on: ["Create", "Update"], run: invoke },
+  "empty-bucket": { on: ["Delete"], run: emptyBucket },
+  "empty-model-package-group": { on: ["Delete"], run: emptyModelPackageGroup },
+};
+
+/**
+ * Runs the hook that `ResourceProperties` names: `{"kind": "invoke" | "empty-bucket" | "empty-model-package-group", "target"}`.
+ * @throws Error that says what failed; an unknown kind, too
+ */
+export async function runHook(event: CloudFormationCustomResourceEvent): Promise<void> {
+  const { kind, target } = event.ResourceProperties as { kind?: string; target?: string };
+  const hook = hooks[kind ?? ""];
+  if (!hook || !target) throw new Error(`kind: "${kind}" with target "${target}" is not a hook`);
+  if (hook.on.includes(event.RequestType)) await hook.run(target);
+}
+
+/** Calls a function once and fails when it fails. It may take as long as a function can. */
+async function invoke(target: string): Promise<void> {
+  const lambda = new LambdaClient({ maxAttempts: 1 });
+  const { FunctionError, Payload } = await lambda.send(new InvokeCommand({ FunctionName: target, Payload: "{}" }));
+  if (FunctionError) {
+    throw new Error(`${target} failed: ${new TextDecoder().decode(Payload).slice(0, 900)}`);
+  }
+}
+
+async function emptyBucket(target: string): Promise<void> {
+  const s3 = s3Client();
+  try {
+    while (true) {
+      const { Versions = [], DeleteMarkers = [] } = await s3.send(new ListObjectVersionsCommand({ Bucket: target }));
+      const found = [...Versions, ...DeleteMarkers];
+      if (!found.length) return;
+      const Objects = found.map(({ Key, VersionId }) => ({ Key, VersionId }));
+      const { Errors } = await s3.send(new DeleteObjectsCommand({ Bucket: target, Delete: { Objects, Quiet: true } }));
+      const [first] = Errors ?? [];
+      if (first) throw new Error(`${target}/${first.Key} cannot be deleted: ${first.Message}`);
+    }
+  } catch (error) {
+    if ((error as Error).name !== "NoSuchBucket") throw error;
+  }
+}
+
+/** A group cannot be deleted while it holds versions. */
+async function emptyModelPackageGroup(target: string): Promise<void> {
+  const sagemaker = new SageMakerClient({});
+  const arns: string[] = [];
+  for await (const page of paginateListModelPackages({ client: sagemaker }, { ModelPackageGroupName: target })) {
+    arns.push(...(page.ModelPackageSummaryList ?? []).flatMap(({ ModelPackageArn }) => ModelPackageArn ?? []));
+  }
+  for (const ModelPackageName of arns) await sagemaker.send(new DeleteModelPackageCommand({ ModelPackageName }));
+}

@@ -1,0 +1,29 @@
+import { type App, Tags } from "aws-cdk-lib";
+import type { EnvironmentConfig } from "./config";
+import { DataStack } from "./stacks/data-stack";
+import { ModelStack } from "./stacks/model-stack";
+import { ServingStack } from "./stacks/serving-stack";
+
+/** The three stacks of an environment. */
+export interface Stacks {
+  readonly data: DataStack;
+  readonly serving: ServingStack;
+  readonly model: ModelStack;
+}
+
+/** Adds an environment to the app: its stacks, wired to each other, and its tags. */
+export function addEnvironment(app: App, config: EnvironmentConfig): Stacks {
+  const { account, region, name, removal } = config;
+  const props = {
+    ...(account && region && { env: { account, region } }),
+    terminationProtection: removal === "retain",
+  };
+  const id = (part: string) => `segue-${name}-${part}`;
+  const describe = (what: string) => ({ ...props, description: `Segue, ${name}: ${what}` });
+  const data = new DataStack(app, id("data"), config, describe("stream, lake, database, ETL"));
+  const serving = new ServingStack(app, id("serving"), config, data, describe("cache, publisher, API"));
+  const model = new ModelStack(app, id("model"), config, data, serving, describe("retraining, registry"));
+  for (const [key, value] of Object.entries({ "segue:environment": name, ...config.tags }))
+    Tags.of(app).add(key, value);
+  return { data, serving, model };
+}

@@ -1,0 +1,267 @@
+import { z } from "zod";
+import { explain } from "./config-errors";
+import { imageAccounts } from "./images";
+import { instanceTypes } from "./instance-types";
+
+const seconds = (low: number, high: number) => z.int().min(low).max(high);
+const imageUri = z
+  .string()
+  .regex(/^[0-9]{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(\.cn)?\/[a-z0-9._/-]+[:@][A-Za-z0-9._:-]+$/, {
+    error: "must be an image in ECR, <account>.dkr.ecr.<region>.amazonaws.com/<repository>:<tag>",
+  });
+
+/** Days that CloudWatch Logs knows as a retention. */
+const retentionDays = [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1827, 3653] as const;
+
+const network = z.strictObject({
+  /** Address range of the VPC. Cannot change later without a new VPC. */
+  cidr: z
+    .string()
+    .regex(/^\d{1,3}(\.\d{1,3}){3}\/(1[6-9]|2[0-4])$/, {
+      error: "must be a CIDR from /16 to /24, such as 10.20.0.0/22",
+    })
+    .default("10.20.0.0/22"),
+  /** Log accepted and refused connections to CloudWatch. */
+  flowLogs: z.boolean().default(false),
+});
+
+const stream = z
+  .discriminatedUnion("mode", [
+    z.strictObject({
+      /** Pay by shard: 1 MB/s in, cheapest below about three shards. */
+      mode: z.literal("provisioned"),
+      shards: z.int().min(1).max(500).default(1),
+      retentionHours: z.int().min(24).max(8760).default(24),
+    }),
+    z.strictObject({
+      /** Pay by the gigabyte, scales by itself. */
+      mode: z.literal("on-demand"),
+      retentionHours: z.int().min(24).max(8760).default(24),
+    }),
+  ])
+  .prefault({ mode: "provisioned" });
+
+const etl = z.strictObject({
+  /** Records of the stream in one call; a record holds up to 500 events. */
+  batchSize: z.int().min(1).max(10_000).default(100),
+  /** How long the batch is gathered. Longer means fewer and larger files. */
+  windowSeconds: seconds(0, 300).default(60),
+  /** Batches of one shard that run at once; order is kept per partition key. */
+  parallelism: z.int().min(1).max(10).default(1),
+  /** Retries of a failing batch, after bisecting it, until it goes to the raw bucket. */
+  retryAttempts: z.int().min(0).max(10_000).default(5),
+  maxRecordAgeSeconds: seconds(60, 604_800).default(43_200),
+  memoryMb: z.int().min(256).max(10_240).default(1024),
+  timeoutSeconds: seconds(10, 900).default(300),
+});
+
+const postgres = z.strictObject({
+  /** Aurora PostgreSQL; 16.3 and 17.4 are the first that pause. */
+  engineVersion: z
+    .string()
+    .regex(/^1[678]\.\d+$/, { error: "must be an Aurora PostgreSQL version from 16.3, such as 17.7" })
+    .default("17.7"),
+  /** 0 lets the database pause when nobody is connected; it wakes in about 15 seconds. */
+  minAcu: z.number().min(0).max(256).multipleOf(0.5).default(0),
+  maxAcu: z.number().min(1).max(256).multipleOf(0.5).default(4),
+  autoPauseSeconds: seconds(300, 86_400).default(300),
+  /** Further instances in other zones that take over. */
+  readers: z.int().min(0).max(15).default(0),
+  backupDays: z.int().min(1).max(35).default(1),
+  /** Refuse connections without TLS. */
+  tls: z.boolean().default(true),
+  /** Defaults to whether `removal` is `retain`. */
+  deletionProtection: z.boolean().optional(),
+});
+
+const cache = z.strictObject({
+  /** The most that the cache may hold: a cap on the bill. */
+  maxGb: z.int().min(1).max(5000).default(1),
+  /** The most ElastiCache Processing Units a second: likewise. */
+  maxEcpu: z.int().min(1000).max(15_000_000).default(5000),
+  tls: z.boolean().default(true),
+  /** How long a release stays readable, and so can be rolled back to. */
+  ttlDays: z.int().min(1).max(90).default(7),
+});
+
+const job = {
+  instanceCount: z.int().min(1).max(64).default(1),
+  /** Size of the EBS volume; instances with NVMe disks use those instead. */
+  volumeGb: z.int().min(10).max(16_384).default(30),
+  /** The job is stopped after this: a cap on the bill. */
+  maxRuntimeMinutes: z
+    .int()
+    .min(1)
+    .max(28 * 24 * 60)
+    .default(60),
+};
+
+const compute = z.strictObject({
+  training: z
+    .strictObject({
+      /** GPU types in order of preference. The first that the account's quota allows is taken, else `cpu`. */
+      gpu: z.array(z.enum(instanceTypes.trainingGpu)).max(10).default([]),
+      cpu: z.enum(instanceTypes.trainingCpu).default("ml.m5.xlarge"),
+      ...job,
+      /** Passed to `ml/train.py` as `--name value`. */
+      hyperparameters: z
+        .record(
+          z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, { error: "must be a name in lower-case letters, digits and -" }),
+          z.union([z.string().max(256), z.number()]),
+        )
+        .default({}),
+    })
+    .prefault({}),
+  scoring: z
+    .strictObject({
+      cpu: z.enum(instanceTypes.transformCpu).default("ml.m5.xlarge"),
+      ...job,
+      /** Artists in a list. */
+      listSize: z.int().min(1).max(100).default(20),
+      /** Megabytes of lines in one request to the container. */
+      payloadMb: z.int().min(1).max(100).default(6),
+    })
+    .prefault({}),
+  /** Images of your own in place of AWS's PyTorch containers. */
+  images: z.strictObject({ gpu: imageUri.optional(), cpu: imageUri.optional() }).prefault({}),
+});
+
+const gate = z.strictObject({
+  /** Recall@20 over that of the popular list. */
+  minimumLift: z.number().min(0).max(100).default(1.1),
+  /** How far below the champion a model may fall, as a fraction. */
+  championTolerance: z.number().min(0).max(1).default(0.05),
+  /** Listeners that the holdout needs for the figures to mean something. */
+  minimumListeners: z.int().min(1).default(50),
+  /** Fraction of all artists that appear in some list. */
+  minimumCoverage: z.number().min(0).max(1).default(0.02),
+});
+
+const api = z.strictObject({
+  auth: z
+    .discriminatedUnion("type", [
+      /** Callers sign with AWS credentials. */
+      z.strictObject({ type: z.literal("iam") }),
+      /** Callers bring a token of this issuer. */
+      z.strictObject({
+        type: z.literal("jwt"),
+        issuer: z.url({ protocol: /^https$/, error: "must be an https URL" }),
+        audience: z.array(z.string().min(1)).min(1),
+      }),
+    ])
+    .default({ type: "iam" }),
+  /** Requests a second, and how many more at once. */
+  throttle: z
+    .strictObject({
+      rate: z.int().min(1).max(100_000).default(50),
+      burst: z.int().min(1).max(50_000).default(100),
+    })
+    .prefault({}),
+});
+
+const logs = z.strictObject({
+  retentionDays: z.literal(retentionDays).default(14),
+  level: z.enum(["DEBUG", "INFO", "WARN", "ERROR"]).default("INFO"),
+});
+
+const lake = z.strictObject({
+  /** Raw records as received hold coordinates; they go after this. */
+  rawDays: z.int().min(1).max(365).default(30),
+  /** Keep a log of each request to the buckets, in a bucket of its own. */
+  accessLogs: z.boolean().default(false),
+});
+
+const retraining = z.strictObject({
+  /** When to retrain: `rate(1 day)` or `cron(0 3 * * ? *)`. Without it, runs are started by hand. */
+  schedule: z
+    .string()
+    .regex(/^(rate|cron)\(.+\)$/, { error: "must be rate(…) or cron(…), such as rate(1 day)" })
+    .optional(),
+  timezone: z.string().default("Etc/UTC"),
+});
+
+/** One environment: what `config/<name>.ts` may say, with the defaults for what it leaves out. */
+export const environmentSchema = z
+  .strictObject({
+    /** Deploys only there. Without `account` and `region`, the CLI's current ones. */
+    account: z
+      .string()
+      .regex(/^\d{12}$/, { error: "must be twelve digits, in quotes" })
+      .optional(),
+    region: z
+      .string()
+      .regex(/^[a-z]{2}(-[a-z]+)+-\d$/, { error: "must be a region such as eu-central-1" })
+      .optional(),
+    /** Two zones of the region. Defaults to its first two. */
+    availabilityZones: z.array(z.string().min(1)).length(2, { error: "must name two zones" }).optional(),
+    /** What `cdk destroy` does with data: `destroy` leaves nothing, `retain` keeps buckets, stream, database and model registry. */
+    removal: z.enum(["destroy", "retain"]).default("destroy"),
+    /** Tags on every resource. */
+    tags: z.record(z.string().min(1).max(128), z.string().max(256)).default({}),
+    network: network.prefault({}),
+    stream,
+    lake: lake.prefault({}),
+    etl: etl.prefault({}),
+    postgres: postgres.prefault({}),
+    cache: cache.prefault({}),
+    compute: compute.prefault({}),
+    gate: gate.prefault({}),
+    api: api.prefault({}),
+    logs: logs.prefault({}),
+    retraining: retraining.prefault({}),
+  })
+  .superRefine((config, context) => {
+    const refuse = (path: string[], input: unknown, message: string) =>
+      context.addIssue({ code: "custom", path, input, message });
+    if ((config.account === undefined) !== (config.region === undefined)) {
+      refuse(["region"], config.region, "account and region go together: set both or neither");
+    }
+    if (config.availabilityZones && !config.region) {
+      refuse(["availabilityZones"], config.availabilityZones, "it needs region too");
+    }
+    if (config.region && config.availabilityZones?.some((zone) => !zone.startsWith(config.region ?? ""))) {
+      refuse(["availabilityZones"], config.availabilityZones, `must be zones of ${config.region}`);
+    }
+    const { cpu, gpu } = config.compute.images;
+    if (config.region && !imageAccounts[config.region] && !(cpu && gpu)) {
+      const regions = Object.keys(imageAccounts).join(", ");
+      refuse(["region"], config.region, `it has no PyTorch containers; set compute.images or use one of ${regions}`);
+    }
+    if (config.postgres.minAcu > config.postgres.maxAcu) {
+      refuse(["postgres", "minAcu"], config.postgres.minAcu, `must be at most maxAcu, ${config.postgres.maxAcu}`);
+    }
+    const reserved = Object.keys(config.compute.training.hyperparameters).find((name) => name.startsWith("sagemaker"));
+    if (reserved) {
+      refuse(["compute", "training", "hyperparameters", reserved], reserved, "Segue sets it");
+    }
+  });
+
+/** What a file in `config/` may say. */
+export type EnvironmentInput = z.input<typeof environmentSchema>;
+
+/** An environment with every default filled in. */
+export type EnvironmentConfig = z.output<typeof environmentSchema> & {
+  /** The file's name in `config/`, part of every stack's name. */
+  readonly name: string;
+};
+
+/** A mistake in a configuration file. The message has one line for each, with path, value and what is allowed. */
+export class ConfigError extends Error {}
+
+/**
+ * Checks what `config/<name>.ts` says and fills in the defaults.
+ * @param name the environment: lower-case letters and digits, at most 12, as it is part of names that AWS keeps short
+ * @throws ConfigError with a line such as `config/dev.ts: compute.scoring.cpu: "ml.g5.xlarge" is not allowed; use one of …`
+ */
+export function readConfig(name: string, input: unknown): EnvironmentConfig {
+  const file = `config/${name}.ts`;
+  if (!/^[a-z][a-z0-9]{0,11}$/.test(name)) {
+    throw new ConfigError(`${file}: the environment's name must be 1 to 12 lower-case letters and digits`);
+  }
+  const read = environmentSchema.safeParse(input);
+  if (!read.success) {
+    const lines = read.error.issues.flatMap((issue) => explain(environmentSchema, issue, input));
+    throw new ConfigError(lines.map((line) => `${file}: ${line}`).join("\n"));
+  }
+  return { ...read.data, name };
+}

@@ -1,0 +1,75 @@
+import { RemovalPolicy } from "aws-cdk-lib";
+import { AccessLogFormat } from "aws-cdk-lib/aws-apigateway";
+import {
+  HttpApi,
+  HttpMethod,
+  HttpStage,
+  type IHttpRouteAuthorizer,
+  LogGroupLogDestination,
+} from "aws-cdk-lib/aws-apigatewayv2";
+import { HttpIamAuthorizer, HttpJwtAuthorizer } from "aws-cdk-lib/aws-apigatewayv2-authorizers";
+import { HttpLambdaIntegration } from "aws-cdk-lib/aws-apigatewayv2-integrations";
+import type { IFunction } from "aws-cdk-lib/aws-lambda";
+import { LogGroup } from "aws-cdk-lib/aws-logs";
+import { Construct } from "constructs";
+import type { EnvironmentConfig } from "../config";
+
+export interface ApiHandlers {
+  /** `POST /v1/events` */
+  readonly collect: IFunction;
+  /** `GET /v1/listeners/{id}/recommendations` */
+  readonly recommend: IFunction;
+}
+
+/** The HTTP API: both routes behind an authoriser, throttled, every request logged without what it carried. */
+export class Api extends Construct {
+  readonly url: string;
+
+  constructor(scope: Construct, id: string, config: EnvironmentConfig, handlers: ApiHandlers) {
+    super(scope, id);
+    const { auth, throttle } = config.api;
+    const defaultAuthorizer: IHttpRouteAuthorizer =
+      auth.type === "iam"
+        ? new HttpIamAuthorizer()
+        : new HttpJwtAuthorizer("Jwt", auth.issuer, { jwtAudience: [...auth.audience] });
+    const api = new HttpApi(this, "Http", {
+      apiName: `segue-${config.name}`,
+      description: "Segue: collects events and answers recommendations",
+      createDefaultStage: false,
+      defaultAuthorizer,
+    });
+    const route = (method: HttpMethod, path: string, handler: IFunction, name: string) =>
+      api.addRoutes({ path, methods: [method], integration: new HttpLambdaIntegration(name, handler) });
+    route(HttpMethod.POST, "/v1/events", handlers.collect, "Collect");
+    route(HttpMethod.GET, "/v1/listeners/{id}/recommendations", handlers.recommend, "Recommend");
+
+    const logGroup = new LogGroup(this, "AccessLogs", {
+      retention: config.logs.retentionDays,
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
+    const stage = new HttpStage(this, "Stage", {
+      httpApi: api,
+      stageName: "$default",
+      autoDeploy: true,
+      throttle: { rateLimit: throttle.rate, burstLimit: throttle.burst },
+      detailedMetricsEnabled: true,
+      accessLogSettings: { destination: new LogGroupLogDestination(logGroup), format: accessLogFormat },
+    });
+    this.url = stage.url;
+  }
+}
+
+/** No path parameters and no caller's address: a listener's id and place stay out of the log. */
+const accessLogFormat = AccessLogFormat.custom(
+  JSON.stringify({
+    requestId: "$context.requestId",
+    time: "$context.requestTime",
+    route: "$context.routeKey",
+    status: "$context.status",
+    responseLength: "$context.responseLength",
+    latency: "$context.responseLatency",
+    integrationLatency: "$context.integrationLatency",
+    error: "$context.error.message",
+    integrationError: "$context.integrationErrorMessage",
+  }),
+);

@@ -1,0 +1,115 @@
+import { ArnFormat, Stack } from "aws-cdk-lib";
+import type { SecurityGroup } from "aws-cdk-lib/aws-ec2";
+import { CfnServerlessCache, CfnUser, CfnUserGroup } from "aws-cdk-lib/aws-elasticache";
+import { PolicyStatement } from "aws-cdk-lib/aws-iam";
+import type { Function as LambdaFunction } from "aws-cdk-lib/aws-lambda";
+import { Construct } from "constructs";
+import type { EnvironmentConfig } from "../config";
+import { digest } from "../names";
+import type { Attachment } from "./function";
+import { admit, type Network } from "./network";
+
+/** Commands that a cluster client sends by itself. */
+const client = "+@connection +cluster|slots +cluster|shards +cluster|nodes +info";
+
+/** What each user may do: keys of releases (`r:`) and of Segue itself (`segue:`), and nothing administrative. */
+const users = {
+  recommend: `on ~r:* ~segue:* -@all +@read ${client}`,
+  publish: `on ~r:* ~segue:* -@all +@read +@write ${client}`,
+} as const;
+
+export type CacheUser = keyof typeof users;
+
+/** Variables that a function needs to enter the cache. */
+export interface CacheVariables {
+  readonly CACHE_HOST: string;
+  readonly CACHE_PORT: string;
+  readonly CACHE_NAME: string;
+  readonly CACHE_USER: string;
+  readonly CACHE_TLS: string;
+}
+
+/**
+ * ElastiCache Serverless for Valkey, entered by IAM alone. Its size is capped, and with it the bill. L1, as CDK's L2 is still alpha.
+ * https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/auth-iam.html
+ */
+export class Cache extends Construct {
+  readonly cacheName: string;
+  readonly host: string;
+  readonly port: string;
+  private readonly cache: CfnServerlessCache;
+  private readonly group: SecurityGroup;
+  private readonly users: Record<CacheUser, CfnUser>;
+
+  constructor(
+    scope: Construct,
+    id: string,
+    private readonly config: EnvironmentConfig,
+    network: Network,
+  ) {
+    super(scope, id);
+    const { maxGb, maxEcpu } = config.cache;
+    const prefix = `segue-${config.name}`;
+    this.group = network.storeGroup(this, "Valkey");
+    const user = (name: CacheUser) => {
+      const id = `${prefix}-${name}`;
+      // IAM authentication wants the name to be the id.
+      return new CfnUser(this, `User-${name}`, {
+        engine: "valkey",
+        userId: id,
+        userName: id,
+        authenticationMode: { Type: "iam" },
+        accessString: users[name],
+      });
+    };
+    this.users = { recommend: user("recommend"), publish: user("publish") };
+    const group = new CfnUserGroup(this, "Users", {
+      engine: "valkey",
+      userGroupId: prefix,
+      userIds: Object.values(this.users).map(({ ref }) => ref),
+    });
+    // The name is required, and a change below replaces the cache, which must then be called something else.
+    this.cacheName = `${prefix}-${digest(config.network.cidr, config.region, config.availabilityZones)}`;
+    this.cache = new CfnServerlessCache(this, "Cache", {
+      serverlessCacheName: this.cacheName,
+      engine: "valkey",
+      majorEngineVersion: "8",
+      cacheUsageLimits: {
+        dataStorage: { maximum: maxGb, unit: "GB" },
+        ecpuPerSecond: { maximum: maxEcpu },
+      },
+      userGroupId: group.ref,
+      subnetIds: network.vpc.isolatedSubnets.map(({ subnetId }) => subnetId),
+      securityGroupIds: [this.group.securityGroupId],
+    });
+    this.host = this.cache.attrEndpointAddress;
+    this.port = this.cache.attrEndpointPort;
+  }
+
+  /** What a function that enters as `user` needs to know. */
+  variables(user: CacheUser): CacheVariables {
+    return {
+      CACHE_HOST: this.host,
+      CACHE_PORT: this.port,
+      CACHE_NAME: this.cacheName,
+      CACHE_USER: this.users[user].userId,
+      CACHE_TLS: String(this.config.cache.tls),
+    };
+  }
+
+  /** Lets functions enter as `user`, and as nobody else. */
+  connect(user: CacheUser, attachment: Attachment, ...clients: LambdaFunction[]): void {
+    const arn = (resource: string, resourceName: string) =>
+      Stack.of(this).formatArn({
+        service: "elasticache",
+        resource,
+        resourceName,
+        arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+      });
+    const resources = [arn("serverlesscache", this.cacheName), arn("user", this.users[user].userId)];
+    for (const one of clients) {
+      one.addToRolePolicy(new PolicyStatement({ actions: ["elasticache:Connect"], resources }));
+    }
+    admit(this.group, attachment, "cache");
+  }
+}

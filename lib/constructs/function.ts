@@ -1,0 +1,129 @@
+import { join } from "node:path";
+import { Duration, RemovalPolicy, Validations } from "aws-cdk-lib";
+import type { ISecurityGroup, IVpc } from "aws-cdk-lib/aws-ec2";
+import { PolicyStatement, Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
+import { Architecture, Runtime, Tracing } from "aws-cdk-lib/aws-lambda";
+import { NodejsFunction, OutputFormat } from "aws-cdk-lib/aws-lambda-nodejs";
+import { LogGroup } from "aws-cdk-lib/aws-logs";
+import type { Construct } from "constructs";
+import type { z } from "zod";
+import type { EnvironmentConfig } from "../config";
+
+/** Variables that every function gets from the construct. */
+const common = [
+  "POWERTOOLS_SERVICE_NAME",
+  "POWERTOOLS_METRICS_NAMESPACE",
+  "POWERTOOLS_LOG_LEVEL",
+  "NODE_OPTIONS",
+] as const;
+type CommonVariable = (typeof common)[number];
+
+/** The variables that a function's schema asks for beyond the common ones, as CloudFormation passes them: text. */
+export type Variables<S extends z.core.$ZodType> = Record<
+  Exclude<Extract<keyof z.core.input<S>, string>, CommonVariable>,
+  string
+>;
+
+/** Where a function that needs the database or the cache is attached. */
+export interface Attachment {
+  readonly vpc: IVpc;
+  readonly securityGroups: ISecurityGroup[];
+}
+
+export interface SegueFunctionProps<S extends z.core.$ZodObject> {
+  readonly config: EnvironmentConfig;
+  readonly description: string;
+  /** The zod schema that `lambdas/<name>/environment.ts` exports. */
+  readonly schema: S;
+  /** A value for each variable of the schema. */
+  readonly environment: Variables<S>;
+  readonly timeout: Duration;
+  /** @default 256 */
+  readonly memorySize?: number;
+  /** @default outside the VPC */
+  readonly attachment?: Attachment;
+}
+
+/**
+ * The Lambda function of `lambdas/<id>/handler.ts`: Node 24 on arm64, one minified ES module with its dependencies (also the SDK, so
+ * that what was tested is what runs), traced, with a log group that goes with the stack and a role that holds nothing
+ * but its own logs, traces and, inside the VPC, network interfaces.
+ * @throws Error at synth when the variables are not those of the schema
+ */
+export class SegueFunction<S extends z.core.$ZodObject = z.core.$ZodObject> extends NodejsFunction {
+  constructor(scope: Construct, id: string, props: SegueFunctionProps<S>) {
+    const { config, attachment } = props;
+    const known = Object.keys(props.schema._zod.def.shape).filter((key) => !common.includes(key as CommonVariable));
+    const given = Object.keys(props.environment);
+    const wrong = [...known.filter((key) => !given.includes(key)), ...given.filter((key) => !known.includes(key))];
+    if (wrong.length) {
+      throw new Error(`lambdas/${id}: ${wrong.join(", ")} must be both in environment.ts and in the stack`);
+    }
+    const name = id.replaceAll(/(^|-)(.)/g, (_, _dash, letter: string) => letter.toUpperCase());
+    // Made before the function, which otherwise makes one that never expires and outlives the stack.
+    const logGroup = new LogGroup(scope, `${name}Logs`, {
+      retention: config.logs.retentionDays,
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
+    const role = new Role(scope, `${name}Role`, { assumedBy: new ServicePrincipal("lambda.amazonaws.com") });
+    logGroup.grantWrite(role);
+    if (attachment) allowNetworkInterfaces(role);
+    super(scope, name, {
+      entry: join(__dirname, "../../lambdas", id, "handler.ts"),
+      description: props.description,
+      runtime: Runtime.NODEJS_24_X,
+      architecture: Architecture.ARM_64,
+      tracing: Tracing.ACTIVE,
+      role,
+      logGroup,
+      timeout: props.timeout,
+      memorySize: props.memorySize ?? 256,
+      environment: {
+        POWERTOOLS_SERVICE_NAME: id,
+        POWERTOOLS_METRICS_NAMESPACE: "Segue",
+        POWERTOOLS_LOG_LEVEL: config.logs.level,
+        NODE_OPTIONS: "--enable-source-maps",
+        ...props.environment,
+      },
+      ...(attachment && { vpc: attachment.vpc, securityGroups: attachment.securityGroups }),
+      awsSdkConnectionReuse: false,
+      bundling: {
+        format: OutputFormat.ESM,
+        target: "node24",
+        mainFields: ["module", "main"],
+        minify: true,
+        sourceMap: true,
+        sourcesContent: false,
+        bundleAwsSDK: true,
+        externalModules: ["pg-native"],
+        loader: { ".sql": "text" },
+        // CommonJS packages inside the module call require() for Node's own modules.
+        banner: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);",
+      },
+    });
+    Validations.of(role).acknowledge({
+      id: "AwsSolutions-IAM5[Resource::*]",
+      reason: "X-Ray segments and a function's network interfaces have no ARN that a policy could name",
+    });
+  }
+}
+
+/** https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions */
+function allowNetworkInterfaces(role: Role): void {
+  role.addToPolicy(
+    new PolicyStatement({
+      actions: [
+        "ec2:CreateNetworkInterface",
+        "ec2:DescribeNetworkInterfaces",
+        "ec2:DescribeSubnets",
+        "ec2:DeleteNetworkInterface",
+        "ec2:AssignPrivateIpAddresses",
+        "ec2:UnassignPrivateIpAddresses",
+      ],
+      resources: ["*"],
+    }),
+  );
+}
+
+/** Timeout shorthands. */
+export const seconds = (n: number) => Duration.seconds(n);

@@ -1,0 +1,84 @@
+import { ArnFormat, Aws, Stack } from "aws-cdk-lib";
+import { PolicyDocument, PolicyStatement, Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
+import type { IBucket } from "aws-cdk-lib/aws-s3";
+import { Construct } from "constructs";
+import type { Images } from "./images";
+import type { MlCode } from "./ml-code";
+
+export interface JobRolesProps {
+  readonly lake: IBucket;
+  readonly code: MlCode;
+  readonly images: Images;
+}
+
+/**
+ * What SageMaker may do for a job: pull the image, read the job's input, write its output and its logs. The container itself gets none of it,
+ * as jobs run without a network and without credentials. Training and scoring have roles of their own.
+ */
+export class JobRoles extends Construct {
+  readonly train: Role;
+  readonly score: Role;
+
+  constructor(scope: Construct, id: string, { lake, code, images }: JobRolesProps) {
+    super(scope, id);
+    const read = (...prefixes: string[]) => [
+      new PolicyStatement({
+        actions: ["s3:GetObject"],
+        resources: prefixes.map((prefix) => lake.arnForObjects(`${prefix}*`)),
+      }),
+      new PolicyStatement({
+        actions: ["s3:ListBucket"],
+        resources: [lake.bucketArn],
+        conditions: { StringLike: { "s3:prefix": prefixes.map((prefix) => `${prefix}*`) } },
+      }),
+    ];
+    const write = (prefix: string) =>
+      new PolicyStatement({
+        actions: ["s3:PutObject", "s3:AbortMultipartUpload"],
+        resources: [lake.arnForObjects(`${prefix}*`)],
+      });
+    const features = (part: string) => `features/*/${part}/`;
+    this.train = this.role("Train", [
+      ...images.pullStatements(),
+      ...read(features("interactions"), features("listeners"), features("artists")),
+      ...code.readStatements(),
+      write("runs/*/train/"),
+    ]);
+    this.score = this.role("Score", [
+      ...images.pullStatements(),
+      ...read(features("scoring"), "runs/*/train/"),
+      write("runs/*/scores/"),
+    ]);
+  }
+
+  private role(id: string, statements: PolicyStatement[]): Role {
+    return new Role(this, id, {
+      // Only for this account's jobs: https://docs.aws.amazon.com/sagemaker/latest/dg/security-confused-deputy-prevention.html
+      assumedBy: new ServicePrincipal("sagemaker.amazonaws.com", {
+        conditions: { StringEquals: { "aws:SourceAccount": Aws.ACCOUNT_ID } },
+      }),
+      inlinePolicies: { job: new PolicyDocument({ statements: [...statements, ...this.reporting()] }) },
+    });
+  }
+
+  /** Logs and metrics that the platform writes in the role's name. */
+  private reporting(): PolicyStatement[] {
+    const logs = Stack.of(this).formatArn({
+      service: "logs",
+      resource: "log-group",
+      resourceName: "/aws/sagemaker/*",
+      arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+    });
+    return [
+      new PolicyStatement({
+        actions: ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"],
+        resources: [logs],
+      }),
+      new PolicyStatement({
+        actions: ["cloudwatch:PutMetricData"],
+        resources: ["*"],
+        conditions: { StringLike: { "cloudwatch:namespace": ["/aws/sagemaker/*", "aws/sagemaker/*"] } },
+      }),
+    ];
+  }
+}

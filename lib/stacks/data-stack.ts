@@ -1,0 +1,69 @@
+import { CfnOutput, Duration, Stack, type StackProps } from "aws-cdk-lib";
+import type { Stream } from "aws-cdk-lib/aws-kinesis";
+import type { IBucket } from "aws-cdk-lib/aws-s3";
+import type { Construct } from "constructs";
+import { etlEnvironment } from "../../lambdas/etl/environment";
+import { featuresEnvironment } from "../../lambdas/features/environment";
+import type { EnvironmentConfig } from "../config";
+import { Database } from "../constructs/database";
+import { SegueFunction } from "../constructs/function";
+import { Lake } from "../constructs/lake";
+import { Network } from "../constructs/network";
+import { EventStream } from "../constructs/stream";
+
+/** What holds data, and what fills it: network, stream, buckets, database, ETL and features. */
+export class DataStack extends Stack {
+  readonly network: Network;
+  readonly stream: Stream;
+  readonly lake: IBucket;
+  readonly features: SegueFunction;
+
+  constructor(scope: Construct, id: string, config: EnvironmentConfig, props: StackProps) {
+    super(scope, id, props);
+    this.network = new Network(this, "Network", config);
+    const { raw, lake, emptied } = new Lake(this, "Lake", config);
+    const events = new EventStream(this, "Events", config);
+    const database = new Database(this, "Database", config, this.network);
+    this.stream = events.stream;
+    this.lake = lake;
+    for (const bucket of [raw, lake]) this.network.openBucket(bucket);
+
+    const attachment = this.network.attachment(this, "StoreGroup", "postgres", "s3");
+    const etl = new SegueFunction(this, "etl", {
+      config,
+      description: "Stream to raw and clean zone and Postgres",
+      schema: etlEnvironment,
+      environment: {
+        ...database.variables("segue_etl"),
+        RAW_BUCKET: raw.bucketName,
+        LAKE_BUCKET: lake.bucketName,
+      },
+      timeout: Duration.seconds(config.etl.timeoutSeconds),
+      memorySize: config.etl.memoryMb,
+      attachment,
+    });
+    database.connect(etl, "segue_etl", attachment);
+    raw.grantPut(etl, "raw/*");
+    for (const prefix of ["clean/*", "quarantine/*"]) lake.grantPut(etl, prefix);
+    events.feed(etl, raw, emptied);
+
+    this.features = new SegueFunction(this, "features", {
+      config,
+      description: "Features of listeners and artists as of a moment, for a run",
+      schema: featuresEnvironment,
+      environment: { ...database.variables("segue_features"), LAKE_BUCKET: lake.bucketName },
+      timeout: Duration.minutes(15),
+      memorySize: 2048,
+      attachment,
+    });
+    database.connect(this.features, "segue_features", attachment);
+    lake.grantPut(this.features, "features/*");
+
+    new CfnOutput(this, "StreamName", { value: this.stream.streamName });
+    new CfnOutput(this, "RawBucketName", { value: raw.bucketName });
+    new CfnOutput(this, "LakeBucketName", { value: lake.bucketName });
+    new CfnOutput(this, "PostgresHost", { value: database.host });
+    new CfnOutput(this, "PostgresPort", { value: database.port });
+    new CfnOutput(this, "PostgresDatabase", { value: database.databaseName });
+  }
+}

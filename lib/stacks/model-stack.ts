@@ -1,0 +1,98 @@
+import { join } from "node:path";
+import { CfnOutput, Duration, Stack, type StackProps } from "aws-cdk-lib";
+import { PolicyStatement } from "aws-cdk-lib/aws-iam";
+import type { Construct } from "constructs";
+import { gateEnvironment } from "../../lambdas/gate/environment";
+import { prepareRunEnvironment } from "../../lambdas/prepare-run/environment";
+import { registerEnvironment } from "../../lambdas/register/environment";
+import type { EnvironmentConfig } from "../config";
+import { SegueFunction } from "../constructs/function";
+import { Images } from "../constructs/images";
+import { JobRoles } from "../constructs/job-roles";
+import { MlCode } from "../constructs/ml-code";
+import { Registry } from "../constructs/registry";
+import { Retraining } from "../constructs/retraining";
+import { grantList, grantRead } from "../grants";
+import type { DataStack } from "./data-stack";
+import type { ServingStack } from "./serving-stack";
+
+/** What makes models: the state machine of a run, its SageMaker roles and code, the gate and the registry. */
+export class ModelStack extends Stack {
+  constructor(
+    scope: Construct,
+    id: string,
+    config: EnvironmentConfig,
+    { lake, features }: DataStack,
+    { publish, promote }: ServingStack,
+    props: StackProps,
+  ) {
+    super(scope, id, props);
+    const images = new Images(this, "Images", config);
+    const code = new MlCode(this, "Code", join(__dirname, "../../ml"));
+    const roles = new JobRoles(this, "Roles", { lake, code, images });
+    const { group } = new Registry(this, "Registry", config);
+    const LAKE_BUCKET = lake.bucketName;
+
+    const prepareRun = new SegueFunction(this, "prepare-run", {
+      config,
+      description: "Names a run and chooses its instances by the account's quotas",
+      schema: prepareRunEnvironment,
+      environment: { COMPUTE: this.toJsonString(compute(config, images)) },
+      timeout: Duration.minutes(1),
+    });
+    // Quotas have no ARN that this action could name.
+    prepareRun.addToRolePolicy(new PolicyStatement({ actions: ["servicequotas:ListServiceQuotas"], resources: ["*"] }));
+
+    const gate = new SegueFunction(this, "gate", {
+      config,
+      description: "Decides whether a model may become a release",
+      schema: gateEnvironment,
+      environment: { LAKE_BUCKET, GATE: JSON.stringify(config.gate) },
+      timeout: Duration.minutes(2),
+      memorySize: 512,
+    });
+    grantRead(lake, gate, "runs/*/train/*", "releases/champion.json");
+    grantList(lake, gate, "releases/champion.json");
+    lake.grantPut(gate, "runs/*");
+
+    const register = new SegueFunction(this, "register", {
+      config,
+      description: "Records a model in the registry, approved or rejected",
+      schema: registerEnvironment,
+      environment: { LAKE_BUCKET, MODEL_PACKAGE_GROUP: group.modelPackageGroupName },
+      timeout: Duration.minutes(1),
+    });
+    const versions = this.formatArn({
+      service: "sagemaker",
+      resource: "model-package",
+      resourceName: `${group.modelPackageGroupName}/*`,
+    });
+    register.addToRolePolicy(
+      new PolicyStatement({ actions: ["sagemaker:CreateModelPackage"], resources: [group.ref, versions] }),
+    );
+
+    const retraining = new Retraining(this, "Retraining", {
+      config,
+      functions: { prepareRun, features, gate, register, publish, promote },
+      lake,
+      code,
+      roles,
+    });
+    new CfnOutput(this, "StateMachineArn", { value: retraining.machine.stateMachineArn });
+    new CfnOutput(this, "ModelPackageGroupName", { value: group.modelPackageGroupName });
+  }
+}
+
+/** What `prepare-run` chooses from. */
+function compute({ compute: { training, scoring } }: EnvironmentConfig, { gpu, cpu }: Images) {
+  const images = { gpu, cpu };
+  const job = ({ cpu, instanceCount, volumeGb }: typeof training | typeof scoring) => ({
+    cpu,
+    instanceCount,
+    volumeGb,
+  });
+  return {
+    training: { gpu: training.gpu, ...job(training), images },
+    scoring: { gpu: [], ...job(scoring), images },
+  };
+}

@@ -1,0 +1,84 @@
+import { CfnOutput, Duration, Stack, type StackProps } from "aws-cdk-lib";
+import type { Construct } from "constructs";
+import { collectEnvironment } from "../../lambdas/collect/environment";
+import { promoteEnvironment } from "../../lambdas/promote/environment";
+import { publishEnvironment } from "../../lambdas/publish/environment";
+import { recommendEnvironment } from "../../lambdas/recommend/environment";
+import type { EnvironmentConfig } from "../config";
+import { Api } from "../constructs/api";
+import { Cache } from "../constructs/cache";
+import { SegueFunction } from "../constructs/function";
+import { grantList, grantRead } from "../grants";
+import type { DataStack } from "./data-stack";
+
+/** What listeners meet: the API, the functions behind it, the cache and what loads it. */
+export class ServingStack extends Stack {
+  readonly publish: SegueFunction;
+  readonly promote: SegueFunction;
+
+  constructor(scope: Construct, id: string, config: EnvironmentConfig, data: DataStack, props: StackProps) {
+    super(scope, id, props);
+    const { network, stream, lake } = data;
+    const cache = new Cache(this, "Cache", config, network);
+    const LAKE_BUCKET = lake.bucketName;
+
+    const loaders = network.attachment(this, "LoaderGroup", "cache", "s3");
+    this.publish = new SegueFunction(this, "publish", {
+      config,
+      description: "Loads a release into the cache",
+      schema: publishEnvironment,
+      environment: {
+        ...cache.variables("publish"),
+        LAKE_BUCKET,
+        TTL_SECONDS: String(config.cache.ttlDays * 86_400),
+      },
+      timeout: Duration.minutes(15),
+      memorySize: 1024,
+      attachment: loaders,
+    });
+    grantRead(lake, this.publish, "runs/*/scores/*", "features/*");
+    grantList(lake, this.publish, "runs/*/scores/*");
+    lake.grantPut(this.publish, "releases/*");
+
+    this.promote = new SegueFunction(this, "promote", {
+      config,
+      description: "Lets a release serve, or one before it",
+      schema: promoteEnvironment,
+      environment: { ...cache.variables("publish"), LAKE_BUCKET },
+      timeout: Duration.minutes(1),
+      attachment: loaders,
+    });
+    grantRead(lake, this.promote, "runs/*/evaluation.json", "releases/*");
+    lake.grantPut(this.promote, "releases/*");
+    cache.connect("publish", loaders, this.publish, this.promote);
+
+    const readers = network.attachment(this, "ReaderGroup", "cache");
+    const recommend = new SegueFunction(this, "recommend", {
+      config,
+      description: "Answers a listener's recommendations from the cache",
+      schema: recommendEnvironment,
+      environment: cache.variables("recommend"),
+      timeout: Duration.seconds(5),
+      // CPU comes with memory, and this one is waited for.
+      memorySize: 512,
+      attachment: readers,
+    });
+    cache.connect("recommend", readers, recommend);
+
+    const collect = new SegueFunction(this, "collect", {
+      config,
+      description: "Checks events and puts them into the stream",
+      schema: collectEnvironment,
+      environment: { STREAM_NAME: stream.streamName },
+      timeout: Duration.seconds(10),
+      memorySize: 512,
+    });
+    stream.grant(collect, "kinesis:PutRecord");
+
+    const api = new Api(this, "Api", config, { collect, recommend });
+    new CfnOutput(this, "ApiUrl", { value: api.url });
+    new CfnOutput(this, "CacheName", { value: cache.cacheName });
+    new CfnOutput(this, "CacheHost", { value: cache.host });
+    new CfnOutput(this, "CachePort", { value: cache.port });
+  }
+}
