@@ -51,10 +51,12 @@ function eventFor(type, shown, item) {
   };
 }
 
-/** Sends a click and follows it until ETL has written it. */
-async function click(shown, item) {
+/** Sends a click and follows it until ETL has written it; `sent` is the place on the card that says how it went. */
+async function click(shown, item, sent) {
   const event = eventFor("click", shown, item);
   const state = build("span", "state", "sending …");
+  sent.className = "sent";
+  sent.textContent = "click sent …";
   const entry = build("li", "", build("strong", "", "click"), ` on ${item.name} `, document.createElement("br"), state);
   element("events").prepend(entry);
   const start = performance.now();
@@ -66,6 +68,8 @@ async function click(shown, item) {
       if (row) {
         entry.className = "arrived";
         const from = [row.ageGroup, row.place].filter(Boolean).join(", ");
+        sent.className = "sent arrived";
+        sent.textContent = `click arrived after ${elapsed()}`;
         state.textContent = `in Postgres after ${elapsed()}${from ? `, as of a listener ${from}` : ""}`;
         return;
       }
@@ -75,6 +79,8 @@ async function click(shown, item) {
     }
   } catch (error) {
     entry.className = "failed";
+    sent.className = "sent failed";
+    sent.textContent = "click not arrived";
     state.textContent = error.message;
   }
 }
@@ -92,21 +98,19 @@ async function impressions(shown) {
 }
 
 /** A colour of its own for each artist. */
-const hue = (id) => [...id].reduce((sum, character) => (sum * 31 + character.charCodeAt(0)) % 360, 7);
+const hue = (id) => ([...id].reduce((sum, character) => (sum * 31 + character.charCodeAt(0)) % 9_973, 7) * 137.5) % 360;
 
 function card(shown, item) {
-  const disc = build("span", "disc", [...item.name][0] ?? "?");
+  const disc = build("span", "disc", String(item.rank));
   disc.style.setProperty("--hue", hue(item.artistId));
-  disc.setAttribute("aria-hidden", "true");
   const score = build("span", "score", item.score.toFixed(2));
   score.title = "score, from -1 to 1";
   const why = [item.genre, item.reason?.text].filter(Boolean).join(" · ");
-  const button = build("button", "", disc, build("span", "name", item.name), score, build("span", "why", why));
+  const text = build("span", "text", build("span", "name", item.name), build("span", "why", why));
+  const sent = build("span", "sent", "");
+  const button = build("button", "", disc, text, score, sent);
   button.type = "button";
-  button.addEventListener("click", () => {
-    button.setAttribute("aria-pressed", "true");
-    click(shown, item);
-  });
+  button.addEventListener("click", () => click(shown, item, sent));
   return build("li", "", button);
 }
 
