@@ -141,6 +141,20 @@ def test_a_folder_without_pytorch_is_refused(tmp_path, capsys):
     assert "install torch there first" in capsys.readouterr().err
 
 
+@on_linux
+def test_a_second_run_replaces_the_stand_ins_of_the_first(tmp_path):
+    packages = tmp_path / "torch" / "lib"
+    packages.mkdir(parents=True)
+    [extension] = Path(numpy.__file__).parent.glob("_core/_multiarray_umath*.so")
+    (tmp_path / "torch" / "_C.here.so").write_bytes(extension.read_bytes())
+    own, earlier = packages / "libnvpl_blas.so.0", packages / "libcudart.so.13"
+    own.write_text("of the wheel")
+    earlier.write_bytes(write_library("libcudart.so.13", {}, [], "x86_64", 100, cuda_stand_ins.WORDS))
+    assert cuda_stand_ins.main([str(tmp_path)]) == 0
+    assert own.exists()
+    assert not earlier.exists()
+
+
 def test_pytorch_computes_and_ends_without_a_word(tmp_path):
     """Also two processes that add their tensors, which loads what training on several machines loads."""
     program = """
