@@ -3,6 +3,7 @@ import { readEnvironment } from "../shared/environment";
 import { count, logger, observe } from "../shared/observability";
 import { withPostgres } from "../shared/postgres";
 import { s3Bucket, s3Client } from "../shared/storage";
+import { traced } from "../shared/tracing";
 import { etlEnvironment } from "./environment";
 import { etl, type Sinks } from "./etl";
 
@@ -11,7 +12,7 @@ const s3 = s3Client();
 const sinks: Sinks = {
   raw: s3Bucket(settings.RAW_BUCKET, s3),
   lake: s3Bucket(settings.LAKE_BUCKET, s3),
-  database: (work) => withPostgres(settings, work),
+  database: (work) => traced("## postgres", () => withPostgres(settings, work)),
 };
 
 /**

@@ -4,6 +4,7 @@ import { count, logger, observe } from "../shared/observability";
 import { withPostgres } from "../shared/postgres";
 import { releaseIdSchema } from "../shared/release";
 import { s3Bucket } from "../shared/storage";
+import { traced } from "../shared/tracing";
 import { featuresEnvironment } from "./environment";
 import { buildFeatures, type FeatureSet } from "./features";
 
@@ -15,9 +16,12 @@ const inputSchema = z.object({ runId: releaseIdSchema, asOf: z.iso.datetime({ of
 /** State `BuildFeatures` of the retraining state machine. */
 export const handler = observe(async (event: unknown): Promise<FeatureSet> => {
   const input = inputSchema.safeParse(event);
-  if (!input.success) throw new Error(`input of features: ${z.prettifyError(input.error)}`);
+  if (!input.success) {
+    const faults = input.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`);
+    throw new Error(`input of features: ${faults.join("; ")}`);
+  }
   const run = { runId: input.data.runId, asOf: new Date(input.data.asOf) };
-  const built = await withPostgres(settings, (client) => buildFeatures(client, lake, run));
+  const built = await traced("## features", () => withPostgres(settings, (client) => buildFeatures(client, lake, run)));
   count("Interactions", built.counts.interactions);
   logger.info("features built", { ...built });
   return built;
