@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { createWriteStream } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { DemoError } from "./demo/errors";
 import { atShutdown } from "./processes";
@@ -17,6 +17,8 @@ export interface CdkTarget {
   /** Holds the synthesized templates and assets, apart from any `cdk.out` of the user's. */
   outputDir: string;
   logFile: string;
+  /** Default: the repository, whose cdk.json names the app. */
+  cwd?: string;
 }
 
 /** How far one stack is. */
@@ -34,8 +36,9 @@ export interface StackProgress {
 export async function deploy(target: CdkTarget, say: (state: string) => void): Promise<void> {
   say("templates and bundles, bootstrap");
   await Promise.all([
-    cdk(target, ["bootstrap", `aws://${target.accountId}/${target.region}`, "--toolkit-stack-name", "CDKToolkit"]),
-    cdk(target, ["synth", "--all", "--quiet", "-c", "env=laptop", "--output", target.outputDir]),
+    // Away from cdk.json: the bootstrap needs no app, and would run it once more.
+    cdk({ ...target, cwd: dirname(target.outputDir) }, ["bootstrap", `aws://${target.accountId}/${target.region}`]),
+    cdk(target, ["synth", "--quiet", "-c", "env=laptop", "--output", target.outputDir]),
   ]);
   const stacks = new Map<string, StackProgress>();
   const onLine = (line: string) => {
@@ -65,7 +68,7 @@ export async function cdk(target: CdkTarget, args: string[], onLine: (line: stri
     process.execPath,
     [cli, ...args, "--ci", "--no-color", "--no-notices", "--no-version-reporting"],
     {
-      cwd: root,
+      cwd: target.cwd ?? root,
       env: { PATH: process.env.PATH, HOME: process.env.HOME, ...target.environment },
       stdio: ["ignore", "pipe", "pipe"],
       // A group of its own: Ctrl-C reaches this process only, which then ends the CLI and what it started.
@@ -119,6 +122,7 @@ export function reasonIn(lines: readonly string[]): string {
       .slice(3)
       .map((part) => part.trim())
       .join(" ");
-  const complaint = lines.find((line) => /❌|\berror\b/i.test(line)) ?? lines.findLast((line) => line.trim() !== "");
+  const complaint =
+    lines.find((line) => /❌|^\s*\w*Error: /.test(line)) ?? lines.findLast((line) => line.trim() !== "");
   return complaint?.trim() ?? "it said nothing";
 }

@@ -1,7 +1,5 @@
-import { lookup as systemLookup } from "node:dns";
 import http from "node:http";
 import https from "node:https";
-import type { LookupFunction } from "node:net";
 import { AwsV4Signer } from "aws4fetch";
 
 export interface Credentials {
@@ -15,13 +13,6 @@ export interface Answer {
   /** Parsed when the answer is JSON, else its text. */
   body: unknown;
 }
-
-/** Names under `.localhost` are the loopback (RFC 6761), whether or not the system's resolver knows. */
-const lookup: LookupFunction = (hostname, options, callback) => {
-  if (!hostname.endsWith(".localhost")) systemLookup(hostname, options, callback);
-  else if (options.all) callback(null, [{ address: "127.0.0.1", family: 4 }]);
-  else callback(null, "127.0.0.1", 4);
-};
 
 /** Speaks to a deployed HTTP API whose routes ask for AWS credentials: signs each request with Signature Version 4. */
 export class ApiClient {
@@ -64,7 +55,7 @@ export class ApiClient {
       const { request } = target.protocol === "https:" ? https : http;
       const sent = request(
         signed.url,
-        { method, headers: Object.fromEntries(signed.headers), agent: this.agent, lookup, timeout: 30_000 },
+        { method, headers: Object.fromEntries(signed.headers), agent: this.agent, timeout: 30_000 },
         (response) => {
           const parts: Buffer[] = [];
           response.on("data", (part: Buffer) => parts.push(part));

@@ -78,6 +78,8 @@ describe("the output of the CDK CLI", () => {
     ];
     expect(reasonIn(lines)).toBe("CREATE_FAILED AWS::X::Y Stream (Stream1) Unsupported resource type: AWS::X::Y");
     expect(reasonIn(["fine", " ❌  s failed: something general"])).toBe("❌  s failed: something general");
+    const thrown = ["  const err = new Error(message);", "Error: Cannot find module 'x'", "Node.js v20.20.2"];
+    expect(reasonIn(thrown)).toBe("Error: Cannot find module 'x'");
     expect(reasonIn([])).toBe("it said nothing");
   });
 });
