@@ -1,0 +1,52 @@
+import fc from "fast-check";
+import { maskPii } from "../../../lambdas/shared/privacy";
+
+test.each([
+  ["mail ada@example.com now", "mail [email] now"],
+  ["Ada.Lovelace+music@mail.example.co.uk", "[email]"],
+  ["ADA@EXAMPLE.COM, bob@example.org", "[email], [email]"],
+  ["jürgen@müller.example", "[email]"],
+  ["call +1 (415) 555-2671 now", "call [phone] now"],
+  ["+49 30 901820", "[phone]"],
+  ["0049 30 901820", "[phone]"],
+  ["030 901820-12", "[phone]"],
+  ["(415) 555-2671", "[phone]"],
+  ["415.555.2671", "[phone]"],
+  ["4155552671", "[phone]"],
+  ["ada@example.com or 07700 900123", "[email] or [phone]"],
+])("%s", (text, masked) => {
+  expect(maskPii(text)).toBe(masked);
+});
+
+test.each([
+  "1999",
+  "867-5309/Jenny",
+  "24/7",
+  "99 Luftballons",
+  "Symphony No. 9 in D minor, Op. 125",
+  "The 1975",
+  "blink-182 @ Reading",
+  "2000-2010",
+  "10,000 Maniacs",
+])("%s is no personal data", (text) => {
+  expect(maskPii(text)).toBe(text);
+});
+
+test("no e-mail address survives, wherever it stands", () => {
+  fc.assert(
+    fc.property(
+      fc.string({ unit: "grapheme" }),
+      fc.emailAddress(),
+      fc.string({ unit: "grapheme" }),
+      (before, email, after) => {
+        const [local, domain] = email.split("@") as [string, string];
+        fc.pre(/^[\w.%+-]+$/.test(local));
+        expect(maskPii(`${before} ${email} ${after}`)).not.toContain(`@${domain}`);
+      },
+    ),
+  );
+});
+
+test("masking twice is masking once", () => {
+  fc.assert(fc.property(fc.string(), (text) => expect(maskPii(maskPii(text))).toBe(maskPii(text))));
+});

@@ -1,0 +1,114 @@
+import fc from "fast-check";
+import { EVENT_TYPES, faultIn, LIMITS, validateEvents } from "../../../lambdas/shared/events";
+import { ARRIVAL, play } from "../../support/events";
+
+const now = new Date(ARRIVAL);
+const common = { eventId: "e1", listenerId: "l1", time: ARRIVAL };
+const shown = { recommendationId: "r1", release: "20261122t035200-1a2b3c4d", variant: "champion", position: 1 };
+const valid: Record<(typeof EVENT_TYPES)[number], Record<string, unknown>> = {
+  click: { ...common, type: "click", artistId: "a1", songId: "s1", ...shown },
+  play: { ...common, type: "play", artistId: "a1", listenedSeconds: 0, durationSeconds: 200, volume: 1 },
+  impression: { ...common, type: "impression", artistId: "a1", ...shown },
+  like: { ...common, type: "like", artistId: "a1", songId: "s1" },
+  search: { ...common, type: "search", query: "daft" },
+};
+
+test.each(EVENT_TYPES)("a whole %s is good", (type) => {
+  const card = { title: "T", artist: "A", rank: 1, genre: "rock", durationSeconds: 1 };
+  const location = { latitude: -90, longitude: 180 };
+  expect(faultIn({ ...valid[type], card, location, schemaVersion: 1 }, now)).toBeUndefined();
+});
+
+test.each([
+  ["an unknown type", { ...valid.click, type: "buy" }, "type", "must be one of click, play, impression, like, search"],
+  ["no type", { ...common }, "type", "must be one of click, play, impression, like, search"],
+  ["an unknown field", { ...valid.like, colour: "red" }, "colour", "is not a field of this type of event"],
+  ["an unknown field in the card", { ...valid.like, card: { colour: 1 } }, "card.colour", "is not a field"],
+  ["a field of another type", { ...valid.like, volume: 1 }, "volume", "is not a field"],
+  ["an id with spaces", { ...valid.like, artistId: "a b" }, "artistId", "must match [A-Za-z0-9_-]{1,64}"],
+  ["an id that is too long", { ...valid.like, listenerId: "l".repeat(65) }, "listenerId", "must match"],
+  ["an id that is a number", { ...valid.like, eventId: 7 }, "eventId", "must be a string"],
+  [
+    "a play without its length",
+    { ...common, type: "play", artistId: "a1", listenedSeconds: 1 },
+    "durationSeconds",
+    "must be a number from 0 to 86400",
+  ],
+  ["a song of no length", { ...valid.play, durationSeconds: 0 }, "durationSeconds", "must be more than 0"],
+  ["a volume over 1", { ...valid.play, volume: 1.01 }, "volume", "must be from 0 to 1"],
+  [
+    "an impression of no recommendation",
+    { ...common, type: "impression", artistId: "a1" },
+    "recommendationId",
+    "must be a string",
+  ],
+  ["an unknown variant", { ...valid.impression, variant: "c" }, "variant", "must be champion or challenger"],
+  ["position 0", { ...valid.impression, position: 0 }, "position", "must be a whole number from 1"],
+  ["a search for nothing", { ...valid.search, query: "" }, "query", "must not be empty"],
+  ["a long search", { ...valid.search, query: "q".repeat(201) }, "query", "must have at most 200 characters"],
+  [
+    "a latitude off the globe",
+    { ...valid.like, location: { latitude: 91, longitude: 0 } },
+    "location.latitude",
+    "must be from -90 to 90",
+  ],
+  [
+    "a time without offset",
+    { ...valid.like, time: "2026-11-22T03:52:00" },
+    "time",
+    "must be an ISO 8601 time with offset",
+  ],
+  ["a day that does not exist", { ...valid.like, time: "2026-02-30T00:00:00Z" }, "time", "must be an ISO 8601 time"],
+  ["a later version", { ...valid.like, schemaVersion: 2 }, "schemaVersion", "must be 1"],
+  ["something that is no object", "click", "", "must be a JSON object"],
+  ["null", null, "", "must be a JSON object"],
+])("%s is refused by field and with what is allowed", (_, event, field, message) => {
+  expect(faultIn(event, now)).toEqual({ field, message: expect.stringContaining(message) });
+});
+
+test.each([
+  ["5 minutes ahead", 5 * 60_000, undefined],
+  ["a moment more", 5 * 60_000 + 1, "must be at most 5 minutes after the server's clock"],
+  ["2 years old", -LIMITS.ageMs, undefined],
+  ["older", -LIMITS.ageMs - 1, "must be at most 2 years old"],
+])("the client's time: %s", (_, difference, message) => {
+  const time = new Date(now.getTime() + difference).toISOString();
+  const fault = faultIn({ ...valid.like, time }, now);
+  expect(fault).toEqual(message && { field: "time", message: expect.stringContaining(message) });
+});
+
+test.each([
+  ["a list", [], "", "the body must be a JSON object"],
+  ["no events", {}, "events", "must be a list of 1 to 500 events"],
+  ["an empty list", { events: [] }, "events", "got 0"],
+  ["501 events", { events: Array(501).fill(valid.like) }, "events", "must be a list of 1 to 500 events, got 501"],
+  ["something else", { events: [valid.like], more: 1 }, "more", 'the body holds nothing but "events"'],
+])("a body with %s is malformed", (_, body, field, message) => {
+  expect(validateEvents(body, now)).toEqual({ ok: false, field, message: expect.stringContaining(message) });
+});
+
+test("each event of a request is either kept as it was sent or rejected by its index", () => {
+  const event = fc.oneof(
+    fc.constantFrom(...Object.values(valid)),
+    fc.integer({ min: 0, max: 86_400 }).map((listenedSeconds) => play({ eventId: "p", listenedSeconds })),
+    fc.jsonValue(),
+  );
+  fc.assert(
+    fc.property(fc.array(event, { minLength: 1, maxLength: 20 }), (events) => {
+      const result = validateEvents({ events }, now);
+      if (!result.ok) throw new Error(result.message);
+      const bad = new Set(result.rejected.map(({ index }) => index));
+      expect(result.events).toEqual(events.filter((_, index) => !bad.has(index)));
+      for (const [index, sent] of events.entries()) expect(bad.has(index)).toBe(faultIn(sent, now) !== undefined);
+      for (const { message } of result.rejected) expect(message).not.toContain("\n");
+    }),
+  );
+});
+
+test("500 events are checked within a few milliseconds", () => {
+  const events = Array.from({ length: 500 }, (_, i) => play({ eventId: `e${i}`, card: { title: "T", genre: "rock" } }));
+  validateEvents({ events }, now);
+  const start = performance.now();
+  validateEvents({ events }, now);
+  expect(performance.now() - start).toBeLessThan(50);
+});
