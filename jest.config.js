@@ -1,5 +1,3 @@
-import type { Config } from "jest";
-
 /** Packages that ship only ES modules, which Jest must turn into CommonJS. */
 const esmOnly = [
   "hyparquet",
@@ -24,14 +22,10 @@ const common = {
     ],
   },
   transformIgnorePatterns: [`/node_modules/(?!(${esmOnly.join("|")})/)`],
-} satisfies Config["projects"] extends (infer P)[] | undefined ? Partial<Exclude<P, string>> : never;
-
-const config: Config = {
-  projects: [
-    { ...common, displayName: "unit", testMatch: ["<rootDir>/test/unit/**/*.test.ts"] },
-    { ...common, displayName: "infra", testMatch: ["<rootDir>/test/infra/**/*.test.ts"] },
-    { ...common, displayName: "integration", testMatch: ["<rootDir>/test/integration/**/*.test.ts"] },
-  ],
-  testTimeout: 60_000,
+  modulePathIgnorePatterns: ["<rootDir>/.segue/", "<rootDir>/cdk.out/"],
 };
-export default config;
+
+const project = (name) => ({ ...common, displayName: name, testMatch: [`<rootDir>/test/${name}/**/*.test.ts`] });
+
+/** @type {import("jest").Config} */
+module.exports = { projects: ["unit", "infra", "integration"].map(project), testTimeout: 60_000 };
