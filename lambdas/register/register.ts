@@ -1,0 +1,90 @@
+import {
+  CreateModelPackageCommand,
+  type CreateModelPackageCommandInput,
+  paginateListModelPackages,
+  type SageMakerClient,
+} from "@aws-sdk/client-sagemaker";
+import * as z from "zod/mini";
+import { releaseIdSchema } from "../shared/release";
+
+const text = z.string().check(z.minLength(1));
+
+export const registerInput = z.object({
+  runId: releaseIdSchema,
+  modelDataUrl: text,
+  imageUri: text,
+  approved: z.boolean(),
+  metrics: z.record(z.string(), z.nullable(z.number())),
+  gateKey: text,
+  evaluationKey: text,
+  trainingJobName: text,
+});
+export type RegisterInput = z.infer<typeof registerInput>;
+
+interface Settings {
+  readonly bucket: string;
+  readonly group: string;
+}
+
+const describe = (runId: string, approved: boolean): string =>
+  `run ${runId}: ${approved ? "approved" : "rejected"} by the gate`;
+
+/**
+ * The registry's entry for a model: what it is made of, how it did, and what the gate said, so that a model that was
+ * rejected can be found and understood, too.
+ * https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateModelPackage.html
+ */
+export function modelPackage(input: RegisterInput, { bucket, group }: Settings): CreateModelPackageCommandInput {
+  const { runId, approved } = input;
+  const s3 = (key: string) => `s3://${bucket}/${key}`;
+  const metrics = Object.entries(input.metrics).flatMap(([name, value]) =>
+    value === null ? [] : [[name, String(value)]],
+  );
+  return {
+    ModelPackageGroupName: group,
+    ModelPackageDescription: describe(runId, approved),
+    ModelApprovalStatus: approved ? "Approved" : "Rejected",
+    // One run is one version, also when a call is repeated at the same moment.
+    ClientToken: runId,
+    InferenceSpecification: {
+      Containers: [{ Image: input.imageUri, ModelDataUrl: input.modelDataUrl }],
+      SupportedContentTypes: ["application/jsonlines"],
+      SupportedResponseMIMETypes: ["text/plain"],
+    },
+    ModelMetrics: {
+      ModelQuality: { Statistics: { ContentType: "application/json", S3Uri: s3(input.evaluationKey) } },
+    },
+    // The job's own record says which code and data it was given.
+    MetadataProperties: { GeneratedBy: input.trainingJobName },
+    CustomerMetadataProperties: { runId, gate: s3(input.gateKey), ...Object.fromEntries(metrics) },
+  };
+}
+
+/** When a run began, from its id: `20261122t035200-1a2b3c4d`. */
+const startOf = (runId: string): Date =>
+  new Date(runId.replace(/^(\d{4})(\d\d)(\d\d)t(\d\d)(\d\d)(\d\d)-.*$/, "$1-$2-$3T$4:$5:$6Z"));
+
+/**
+ * Enters a run's model into the registry. Repeated for the same run it returns the entry that is there.
+ * @throws whatever SageMaker answers when it refuses
+ */
+export async function register(
+  input: RegisterInput,
+  { sagemaker, ...settings }: Settings & { sagemaker: SageMakerClient },
+): Promise<{ modelPackageArn: string }> {
+  const entered = await find(input, settings.group, sagemaker);
+  if (entered) return { modelPackageArn: entered };
+  const { ModelPackageArn } = await sagemaker.send(new CreateModelPackageCommand(modelPackage(input, settings)));
+  if (!ModelPackageArn) throw new Error(`SageMaker named no model package for run ${input.runId}`);
+  return { modelPackageArn: ModelPackageArn };
+}
+
+async function find({ runId, approved }: RegisterInput, group: string, client: SageMakerClient) {
+  const since = { ModelPackageGroupName: group, CreationTimeAfter: startOf(runId) };
+  for await (const page of paginateListModelPackages({ client, pageSize: 100 }, since)) {
+    for (const { ModelPackageDescription, ModelPackageArn } of page.ModelPackageSummaryList ?? []) {
+      if (ModelPackageDescription === describe(runId, approved)) return ModelPackageArn;
+    }
+  }
+  return undefined;
+}
