@@ -5,6 +5,9 @@ from __future__ import annotations
 from . import cache, database, endpoints, internals, network, quotas, sagemaker
 from .settings import Settings
 
+#: CloudFormation types whose handlers wait for a server or load a model, which must not hold MiniStack's event loop.
+WAITING = frozenset({cache.CACHE, cache.USER, database.CLUSTER, database.INSTANCE, sagemaker.GROUP})
+
 
 def install(settings: Settings) -> sagemaker.SageMaker:
     """Adds everything. Raises internals.MissingInternal when MiniStack lacks a registry."""
@@ -14,4 +17,12 @@ def install(settings: Settings) -> sagemaker.SageMaker:
     endpoints.install(settings)
     network.install()
     available = quotas.install()
+    _wait_in_threads()
     return sagemaker.install(settings, available)
+
+
+def _wait_in_threads() -> None:
+    import ministack.services.cloudformation.stacks as stacks
+
+    original = internals.need("ministack.services.cloudformation.stacks", "_runs_on_worker_thread")
+    stacks._runs_on_worker_thread = lambda kind: kind in WAITING or original(kind)

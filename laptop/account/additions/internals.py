@@ -22,6 +22,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
         "_ec_sync_tags",
         "_ec2_sg_permissions",
     ),
+    "ministack.services.cloudformation.stacks": ("_runs_on_worker_thread",),
     "ministack.services.ec2": ("_security_groups",),
     "ministack.services.elasticache": (
         "_create_serverless_cache",

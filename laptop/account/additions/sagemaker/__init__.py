@@ -9,9 +9,10 @@ from __future__ import annotations
 from ..quotas import Quotas
 from ..settings import Settings
 from . import api, cloudformation, steps
+from .cloudformation import TYPE as GROUP
 from .service import SageMaker
 
-__all__ = ["SageMaker", "install"]
+__all__ = ["GROUP", "SageMaker", "install"]
 
 
 def install(settings: Settings, quotas: Quotas) -> SageMaker:
