@@ -1,0 +1,81 @@
+"""`python -m segue_ml benchmark`: the public all-ranking protocol on adjacency lists."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from .data import adjacency_pairs, read_adjacency
+from .errors import SegueError
+from .evaluate import fold_in, random_holdout, score_with
+from .ials import Settings, default_settings, train
+from .metrics import rank_all
+from .runtime import Clock, choose_device, peak_memory, say, set_up
+from .tune import choose_sweeps, search
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--train", type=Path, required=True, help="a line: listener, then artists")
+    parser.add_argument("--test", type=Path, required=True, help="as --train; only read after training")
+    parser.add_argument("--tune", action="store_true", help="search settings on a part of --train")
+    parser.add_argument("--tune-seconds", type=float, default=300.0, help="budget of --tune (default 300)")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 is PyTorch's choice")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", type=Path, help="also write the result here")
+    for name, kind in (("rank", int), ("sweeps", int), ("a0", float), ("ridge", float), ("nu", float)):
+        parser.add_argument(f"--{name}", type=kind, help="fix this setting")
+
+
+def run(options: argparse.Namespace) -> dict[str, object]:
+    """Every artist is ranked for every listener with a test artist, training artists masked; Recall@20 divides by the
+    number of test artists, the ideal DCG@20 has min(20, that number) hits; mean over listeners."""
+    device = choose_device(options.device)
+    set_up(device, options.threads, options.seed)
+    clock = Clock()
+    with clock.phase("read"):
+        known, relevant = adjacency_pairs(read_adjacency(options.train, "--train"), read_adjacency(options.test, "--test"))
+        # A pair in both files cannot be found: it is masked.
+        relevant = relevant.where(~known.has(relevant.rows, relevant.columns))
+        if not relevant.count:
+            raise SegueError("--test: every pair is also in --train")
+    settings = default_settings(known.height, known.width, options.seed)
+    fixed = {name: getattr(options, name) for name in ("rank", "a0", "ridge", "nu") if getattr(options, name) is not None}
+    settings = settings.changed(**fixed).check()
+    with clock.phase("tune"):
+        settings = _choose(known, settings, options, device)
+    with clock.phase("train"):
+        model = train(known, settings, device)
+    with clock.phase("fold in"):
+        listeners = fold_in(model, known, device)
+    with clock.phase("evaluate"):
+        ranking = rank_all(score_with(model, listeners), relevant, known, 20, device, with_auc=False)
+    metrics = ranking.means()
+    metrics.pop("auc")
+    result = {
+        "metrics": metrics,
+        "listeners": len(ranking.listeners),
+        "shape": [known.height, known.width, known.count],
+        "settings": settings.as_dict(),
+        "seconds": clock.seconds,
+        "peakMiB": peak_memory(),
+        "device": str(device),
+    }
+    say(f"Recall@20 {metrics['recall@20']:.4f}  NDCG@20 {metrics['ndcg@20']:.4f}  ({len(ranking.listeners)} listeners)")
+    say("settings: " + " ".join(f"{name}={value:g}" for name, value in settings.as_dict().items()))
+    say("seconds: " + " ".join(f"{name}={value:.1f}" for name, value in clock.seconds.items()))
+    say("peak MiB: " + " ".join(f"{name}={value:.0f}" for name, value in peak_memory().items()))
+    if options.json:
+        options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    return result
+
+
+def _choose(known, settings: Settings, options: argparse.Namespace, device) -> Settings:
+    if options.sweeps is not None and not options.tune:
+        return settings.changed(sweeps=options.sweeps).check()
+    part, validation = random_holdout(known, options.seed)
+    start = settings.changed(sweeps=options.sweeps or 16)
+    if options.tune:
+        return search(part, validation, start, device, options.tune_seconds).settings
+    return choose_sweeps(part, validation, start, device).settings

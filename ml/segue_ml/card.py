@@ -1,0 +1,77 @@
+"""The model card, written from the evaluation of the same run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def model_card(evaluation: dict[str, Any]) -> str:
+    """Markdown in the shape of Mitchell et al. 2019, "Model Cards for Model Reporting"."""
+    data, protocol, k = evaluation["data"], evaluation["protocol"], evaluation["protocol"]["k"][0]
+    versions = ", ".join(f"{name} {version}" for name, version in evaluation["versions"].items())
+    settings = ", ".join(f"{name} {value:g}" for name, value in evaluation["hyperparameters"].items())
+    return f"""# Model card: {evaluation["runId"] or "unnamed run"}
+
+## What it is
+
+A matrix factorisation of implicit feedback (iALS), trained by Segue. It scores artists for a listener from the artists
+that the listener played; a listener without a history gets what is popular among those of the same age group and place.
+Settings: {settings}. Made with {versions} on {evaluation["device"]}.
+
+## Intended use
+
+Lists of artists to offer to listeners of the service that the data come from. Not for deciding anything about a person,
+and not for inferring age, place or any other trait of a listener.
+
+## Data
+
+{data["interactions"]:,} interactions of {data["listeners"]:,} listeners with {data["artists"]:,} artists, from {data["first"]}
+to {data["last"]}. An interaction is a listener, an artist and a day, weighted by what was played, liked and clicked.
+Listeners are known by a pseudonymous id; the model holds no listener's data, only artists' vectors and lists of segments of
+ten listeners or more.
+
+## Evaluation
+
+Temporal holdout at {protocol["cutoff"]}, {protocol["listeners"]:,} listeners: {protocol["rule"]}.
+A listener's list is compared with {protocol["candidates"]:,} candidate artists.
+
+{_metrics(evaluation["metrics"])}
+
+### By group
+
+Recall@{k} and NDCG@{k} of the model. A group with few listeners has an uncertain figure.
+
+{_groups(evaluation["groups"], k)}
+
+## Limits
+
+- Artists that nobody had played when the model was trained are never recommended, and rarely played ones seldom.
+- Offline figures count only what listeners found by themselves; they do not say how a list would have been received.
+- Popular artists are favoured: coverage@{k} is the share of candidates that appear in any list.
+- Scores order artists for one listener. They are not probabilities, and not comparable between listeners.
+"""
+
+
+def _metrics(metrics: dict[str, dict[str, float]]) -> str:
+    names = list(metrics["model"])
+    rows = [[who, *(f"{values[name]:.4f}" for name in names)] for who, values in metrics.items()]
+    return _table(["", *names], rows)
+
+
+def _groups(groups: list[dict[str, Any]], k: int) -> str:
+    rows = [
+        [
+            group["by"],
+            group["value"] or "unknown",
+            f"{group['listeners']:,}",
+            f"{group[f'recall@{k}']:.4f}",
+            f"{group[f'ndcg@{k}']:.4f}",
+        ]
+        for group in groups
+    ]
+    return _table(["by", "value", "listeners", f"recall@{k}", f"ndcg@{k}"], rows)
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)

@@ -1,0 +1,190 @@
+"""Reads the training channels (Parquet) and adjacency lists, and checks them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from .errors import SegueError
+from .pairs import Pairs
+from .segments import places
+
+INTERACTIONS = {"listener_id": "string", "artist_no": "integer", "weight": "number", "time": "timestamp"}
+LISTENERS = {"listener_id": "string", "age_group": "string", "country": "string", "region": "string"}
+ARTISTS = {"artist_no": "integer"}
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Interactions by position: `listeners` (ids) and `artist_numbers` are ascending and hold only those with an
+    interaction; `rows`, `columns`, `weights`, `times` (ms since 1970) have one entry per listener, artist and day.
+    `age_groups` and `places` are the listeners' own, empty when unknown."""
+
+    listeners: np.ndarray
+    artist_numbers: np.ndarray
+    rows: np.ndarray
+    columns: np.ndarray
+    weights: np.ndarray
+    times: np.ndarray
+    age_groups: np.ndarray
+    places: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return len(self.listeners), len(self.artist_numbers)
+
+    def pairs(self, keep: np.ndarray | None = None, positive: bool = True) -> Pairs:
+        """The interactions where `keep` holds, days added up. A weight of 0 says that the artist is known to the
+        listener but not liked: it is evidence of nothing to train on, and still not new."""
+        chosen = np.ones(len(self.rows), bool) if keep is None else keep
+        if positive:
+            chosen = chosen & (self.weights > 0)
+        return Pairs.build(self.rows[chosen], self.columns[chosen], self.weights[chosen], self.shape)
+
+
+def read_dataset(interactions: Path, listeners: Path, artists: Path) -> Dataset:
+    """Reads the three channels. Raises SegueError, naming channel and column, for a channel that is absent or empty, a
+    missing column, a wrong type, a null, a weight that is negative or not a number, an unknown artist, or data with
+    fewer than two listeners or artists."""
+    table = _read(interactions, "interactions", INTERACTIONS)
+    profile = _read(listeners, "listeners", LISTENERS, required=("listener_id",))
+    catalogue = _read(artists, "artists", ARTISTS)
+
+    weights = _numbers(table, "weight").astype(np.float32)
+    bad = ~np.isfinite(weights) | (weights < 0)
+    if bad.any():
+        at = int(np.flatnonzero(bad)[0])
+        raise SegueError(
+            f"interactions: column 'weight' holds {weights[at]} in row {at + 1} ({int(bad.sum())} such rows); "
+            "weights must be numbers from 0"
+        )
+    known = np.unique(_numbers(catalogue, "artist_no"))
+    numbers = _numbers(table, "artist_no")
+    strange = ~np.isin(numbers, known)
+    if strange.any():
+        raise SegueError(f"interactions: artist_no {numbers[strange][0]} is not in the artists channel")
+    artist_numbers, columns = np.unique(numbers, return_inverse=True)
+    ids, rows = _codes(table["listener_id"])
+    for what, found in (("listener", len(ids)), ("artist", len(artist_numbers))):
+        if found < 2:
+            raise SegueError(f"interactions: only {found} {what}; training needs at least 2 listeners and 2 artists")
+    times = table["time"].cast(pa.timestamp("ms", tz="UTC")).cast(pa.int64()).to_numpy()
+    age_groups, where = _profiles(profile, ids)
+    return Dataset(
+        ids, artist_numbers.astype(np.int32), rows, columns.astype(np.int32), weights, times, age_groups, where
+    )
+
+
+def read_adjacency(path: Path, names: str) -> list[np.ndarray]:
+    """A line: a listener's index, then artists' indices. Returns the artists of each index; empty where absent."""
+    lists: dict[int, np.ndarray] = {}
+    try:
+        with path.open(encoding="ascii") as lines:
+            for number, line in enumerate(lines, 1):
+                fields = line.split()
+                if not fields:
+                    continue
+                try:
+                    values = np.array(fields, dtype=np.int64)
+                except ValueError:
+                    raise SegueError(f"{names}: line {number} holds something that is not an index") from None
+                if values.min() < 0:
+                    raise SegueError(f"{names}: line {number} holds a negative index")
+                listener = int(values[0])
+                lists[listener] = np.union1d(lists.get(listener, values[:0]), values[1:])
+    except (OSError, UnicodeDecodeError) as error:
+        raise SegueError(f"{names}: cannot read {path}: {error}") from error
+    if not any(len(found) for found in lists.values()):
+        raise SegueError(f"{names}: no pairs in {path}")
+    return [lists.get(row, np.zeros(0, np.int64)) for row in range(max(lists) + 1)]
+
+
+def adjacency_pairs(*files: list[np.ndarray]) -> list[Pairs]:
+    """The files as matrices of one shape, which holds every index of any of them."""
+    height = max(len(lists) for lists in files)
+    width = 1 + max(int(found.max()) for lists in files for found in lists if len(found))
+    result = []
+    for lists in files:
+        rows = np.repeat(np.arange(len(lists)), [len(found) for found in lists])
+        columns = np.concatenate(lists)
+        result.append(Pairs.build(rows, columns, np.zeros(len(rows)), (height, width)))
+    return result
+
+
+def _read(folder: Path, channel: str, columns: dict[str, str], required: tuple[str, ...] | None = None) -> pa.Table:
+    files = sorted(folder.rglob("*.parquet")) if folder.is_dir() else []
+    if not files:
+        raise SegueError(f"{channel}: no Parquet file in {folder}; is the channel {channel!r} part of the job?")
+    wanted = tuple(columns) if required is None else required
+    tables = []
+    for file in files:
+        try:
+            present = pq.read_schema(file).names
+            missing = [name for name in wanted if name not in present]
+            if missing:
+                raise SegueError(f"{channel}: column {missing[0]!r} is missing in {file.name}; it has {present}")
+            tables.append(pq.read_table(file, columns=[name for name in columns if name in present]))
+        except pa.ArrowException as error:
+            raise SegueError(f"{channel}: cannot read {file.name}: {error}") from error
+    try:
+        table = pa.concat_tables(tables, promote_options="permissive")
+    except pa.ArrowException as error:
+        raise SegueError(f"{channel}: its files differ in their columns' types: {error}") from error
+    if not table.num_rows:
+        raise SegueError(f"{channel}: no rows in {folder}")
+    for name in table.column_names:
+        _check(table, channel, name, columns[name], name in wanted)
+    return table
+
+
+_IS = {
+    "string": lambda kind: pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind),
+    "integer": pa.types.is_integer,
+    "number": lambda kind: pa.types.is_integer(kind) or pa.types.is_floating(kind),
+    "timestamp": pa.types.is_timestamp,
+}
+
+
+def _check(table: pa.Table, channel: str, name: str, kind: str, required: bool) -> None:
+    column = table[name]
+    if pa.types.is_null(column.type) and not (required and channel == "interactions"):
+        return
+    if not _IS[kind](column.type):
+        raise SegueError(f"{channel}: column {name!r} is {column.type}, not a {kind}")
+    if required and name not in ("age_group", "country", "region") and column.null_count:
+        raise SegueError(f"{channel}: column {name!r} holds {column.null_count} nulls")
+
+
+def _numbers(table: pa.Table, name: str) -> np.ndarray:
+    return table[name].to_numpy()
+
+
+def _codes(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
+    """Distinct ids ascending, and each row's position among them."""
+    encoded = column.cast(pa.string()).combine_chunks().dictionary_encode()
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.combine_chunks()
+    ids = encoded.dictionary.to_numpy(zero_copy_only=False).astype(object)
+    order = np.argsort(ids)
+    position = np.empty(len(ids), np.int32)
+    position[order] = np.arange(len(ids), dtype=np.int32)
+    return ids[order], position[encoded.indices.to_numpy()]
+
+
+def _profiles(table: pa.Table, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Age group and place of each id; empty for a listener without a profile."""
+    found = pc.index_in(pa.array(ids, pa.string()), value_set=table["listener_id"].cast(pa.string()).combine_chunks())
+    at = found.fill_null(-1).to_numpy()
+
+    def column(name: str) -> np.ndarray:
+        if name not in table.column_names:
+            return np.full(len(ids), "", object)
+        values = table[name].cast(pa.string()).fill_null("").to_numpy().astype(object)
+        return np.where(at >= 0, values[at], "")
+
+    return column("age_group"), places(column("country"), column("region"))

@@ -1,0 +1,107 @@
+"""The model directory: what training leaves for scoring, and nothing of any listener.
+
+    model.json           schema version, settings, ridge, score mapping, counts
+    artist_factors.npy   float32 [artists, rank], in the principal axes
+    spectrum.npy         float32 [rank], the diagonal of the factors' Gram matrix in these axes
+    artist_numbers.npy   int32 [artists], ascending
+    segments.json        segment → artist numbers and scores, best first
+    code/                this package and serve.sh, which the container runs
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from .errors import SegueError
+from .ials import Model, Ridge, Settings
+from .segments import EVERYBODY, SegmentList
+
+SCHEMA_VERSION = 1
+SCORE_RULE = (
+    "dot product of the listener's vector at unit length and the artist's over the length of the catalogue's longest: "
+    "in [-1, 1] by Cauchy-Schwarz, and in the order of the plain dot product that the metrics rank by"
+)
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A model directory in memory. `segments` holds artist numbers."""
+
+    model: Model
+    artist_numbers: np.ndarray
+    segments: dict[str, tuple[list[int], list[float]]]
+    longest: float
+
+
+def export(
+    folder: Path, model: Model, artist_numbers: np.ndarray, segments: dict[str, SegmentList], facts: dict[str, object]
+) -> None:
+    """Writes the model directory; `facts` (run id, counts) go into model.json. Artists without an interaction to learn
+    from have no vector and are left out."""
+    folder.mkdir(parents=True, exist_ok=True)
+    trained = (model.artists != 0).any(1).cpu().numpy()
+    factors = model.artists.cpu().numpy().astype(np.float32)[trained]
+    np.save(folder / "artist_factors.npy", factors)
+    np.save(folder / "spectrum.npy", model.spectrum.cpu().numpy().astype(np.float32))
+    np.save(folder / "artist_numbers.npy", artist_numbers[trained].astype(np.int32))
+    lists = {
+        name: {
+            "artists": artist_numbers[found.artists].tolist(),
+            "scores": [round(float(score), 4) for score in found.scores],
+            "listeners": found.listeners,
+        }
+        for name, found in segments.items()
+    }
+    (folder / "segments.json").write_text(json.dumps(lists, separators=(",", ":")), encoding="utf-8")
+    about = {
+        "schemaVersion": SCHEMA_VERSION,
+        **facts,
+        "settings": model.settings.as_dict(),
+        "ridge": {
+            "scale": model.ridge.scale,
+            "a0": model.ridge.a0,
+            "nu": model.ridge.nu,
+            "artists": model.artists.shape[0],
+        },
+        "confidence": "1 + strength × log(1 + weight)",
+        "score": {"rule": SCORE_RULE, "longest": float(np.linalg.norm(factors, axis=1).max())},
+    }
+    (folder / "model.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+    own = Path(__file__).resolve().parent
+    code = folder / "code"
+    shutil.copytree(own, code / "segue_ml", ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+    shutil.copy2(own.parent / "serve.sh", code / "serve.sh")
+
+
+def load(folder: Path, device: torch.device) -> Exported:
+    """Reads a model directory. Raises SegueError when it is not one of this schema version."""
+    try:
+        about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        if about.get("schemaVersion") != SCHEMA_VERSION:
+            found = about.get("schemaVersion")
+            raise SegueError(f"model: schema version {found} in {folder}; this code reads version {SCHEMA_VERSION}")
+        factors = np.load(folder / "artist_factors.npy", allow_pickle=False)
+        spectrum = np.load(folder / "spectrum.npy", allow_pickle=False)
+        numbers = np.load(folder / "artist_numbers.npy", allow_pickle=False)
+        segments = json.loads((folder / "segments.json").read_text(encoding="utf-8"))
+        settings = Settings(**about["settings"])
+        ridge = Ridge(about["ridge"]["scale"], about["ridge"]["a0"], about["ridge"]["nu"])
+        longest = float(about["score"]["longest"])
+        lists = {name: (found["artists"], found["scores"]) for name, found in segments.items()}
+        width = int(about["ridge"]["artists"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SegueError(f"model: {folder} is not a model directory: {type(error).__name__}: {error}") from error
+    if factors.shape != (len(numbers), len(spectrum)) or EVERYBODY not in lists:
+        raise SegueError(f"model: the files in {folder} do not belong together")
+    return Exported(
+        Model(torch.from_numpy(factors).to(device), torch.from_numpy(spectrum).to(device), ridge, settings, width),
+        numbers,
+        lists,
+        longest,
+    )

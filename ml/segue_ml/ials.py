@@ -1,0 +1,271 @@
+"""Implicit alternating least squares with exact, batched row solves.
+
+The objective is that of Rendle, Krichene, Zhang and Koren, "Revisiting the Performance of iALS on Item Recommendation
+Benchmarks" (2021), with a confidence per pair as in Hu, Koren and Volinsky (2008):
+
+    sum over observed (u, i) of c_ui (1 - x_u·y_i)²  +  a0 · sum over all (u, i) of (x_u·y_i)²
+    +  sum over rows r of either side of  ridge(m_r) |row_r|²,   ridge(m) = λ (m + a0 · size of the other side)^ν
+
+where m is the row's number of interactions. Both sides are kept in the principal axes of the side that was solved
+last, where its Gram matrix is the diagonal `spectrum`: a row with m interactions and factors P (m × k) then solves
+(D + Pᵀ C P) x = Pᵀ C 1 with D diagonal, which for m < k is cheaper as an m × m system (Woodbury).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .errors import SegueError
+from .pairs import Pairs
+
+CPU_BLOCK, GPU_BLOCK = 2 << 20, 64 << 20  # floats gathered at a time
+LONGEST_ROW = 16384  # pairs of one row gathered at a time
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Hyperparameters. `ridge` is the ridge of an average row (see Ridge.of); `strength` is α in the confidence
+    1 + α log(1 + weight)."""
+
+    rank: int = 64
+    sweeps: int = 8
+    a0: float = 0.1
+    ridge: float = 3.0
+    nu: float = 1.0
+    strength: float = 0.3
+    seed: int = 0
+
+    def check(self) -> Settings:
+        """Raises SegueError naming the first setting that is out of range."""
+        for name, value, low, high in (
+            ("rank", self.rank, 1, 4096),
+            ("sweeps", self.sweeps, 1, 1000),
+            ("a0", self.a0, 1e-6, 1e3),
+            ("ridge", self.ridge, 1e-6, 1e6),
+            ("nu", self.nu, 0.0, 2.0),
+            ("strength", self.strength, 0.0, 1e3),
+            ("seed", self.seed, 0, 2**31),
+        ):
+            if not low <= value <= high:
+                raise SegueError(f"{name}: {value} is not between {low} and {high}")
+        return self
+
+    def changed(self, **values: float) -> Settings:
+        return replace(self, **values)
+
+    def as_dict(self) -> dict[str, float]:
+        return asdict(self)
+
+
+def default_settings(listeners: int, artists: int, seed: int = 0) -> Settings:
+    """Settings that scale with the catalogue: rank about 2 √artists in steps of 32, within the size of the data. Sparse
+    catalogues of tens of thousands of artists gain from every added dimension; small ones overfit."""
+    rank = int(np.clip(32 * round(2 * np.sqrt(artists) / 32), 32, 512))
+    return Settings(rank=max(1, min(rank, listeners, artists)), seed=seed)
+
+
+@dataclass(frozen=True)
+class Ridge:
+    """ridge(m) = scale · (m + a0 · others)^ν."""
+
+    scale: float
+    a0: float
+    nu: float
+
+    @classmethod
+    def of(cls, settings: Settings, pairs: Pairs) -> Ridge:
+        """Scaled so that `settings.ridge` is the geometric mean of the average listener's and the average artist's
+        ridge. Only that product matters: what one side's ridge takes, the other side's vectors make up for. So the
+        setting means the same whichever side is the larger."""
+        sides = []
+        for lengths, others in ((pairs.lengths, pairs.width), (np.bincount(pairs.columns), pairs.height)):
+            sides.append(np.mean((lengths[lengths > 0] + settings.a0 * others) ** settings.nu))
+        return cls(float(settings.ridge / np.sqrt(np.prod(sides))), settings.a0, settings.nu)
+
+    def __call__(self, counts: Tensor, others: int) -> Tensor:
+        return self.scale * (counts + self.a0 * others) ** self.nu
+
+
+def solve_rows(factors: Tensor, confidence: Tensor, diagonal: Tensor) -> Tensor:
+    """Minimisers of (D + Pᵀ C P) x = Pᵀ C 1, one a row.
+
+    factors P [rows, m, k] (zeros where a shorter row is padded), confidence C [rows, m] (ones where padded), diagonal D
+    [rows, k]. Returns [rows, k].
+    """
+    scale = diagonal.rsqrt()
+    scaled = factors * scale.unsqueeze(1)
+    if factors.shape[1] <= factors.shape[2]:
+        kernel = _dual_kernel(scaled, confidence)
+        weights = _solve_spd(kernel, torch.ones_like(confidence).unsqueeze(2))
+        return (scaled.transpose(1, 2) @ weights).squeeze(2) * scale
+    weighted = scaled * confidence.unsqueeze(2)
+    normal = scaled.transpose(1, 2) @ weighted
+    normal.diagonal(dim1=1, dim2=2).add_(1.0)
+    return _solve_spd(normal, weighted.sum(1).unsqueeze(2)).squeeze(2) * scale
+
+
+def contributions(factors: Tensor, confidence: Tensor, diagonal: Tensor, targets: Tensor) -> Tensor:
+    """How much each interaction adds to each target's score (Hu et al. 2008, section 5): c_i · s_aᵀ (D + PᵀCP)⁻¹ s_i,
+    whose sum over i is the score x·s_a. Shapes as in solve_rows; targets [rows, n, k]. Returns [rows, n, m]."""
+    scale = diagonal.rsqrt().unsqueeze(1)
+    scaled, targets = factors * scale, targets * scale
+    if factors.shape[1] <= factors.shape[2]:
+        kernel = _dual_kernel(scaled, confidence)
+        return _solve_spd(kernel, scaled @ targets.transpose(1, 2)).transpose(1, 2)
+    normal = scaled.transpose(1, 2) @ (scaled * confidence.unsqueeze(2))
+    normal.diagonal(dim1=1, dim2=2).add_(1.0)
+    solved = _solve_spd(normal, targets.transpose(1, 2))
+    return (scaled @ solved * confidence.unsqueeze(2)).transpose(1, 2)
+
+
+def _dual_kernel(scaled: Tensor, confidence: Tensor) -> Tensor:
+    kernel = scaled @ scaled.transpose(1, 2)
+    kernel.diagonal(dim1=1, dim2=2).add_(confidence.reciprocal())
+    return kernel
+
+
+def _solve_spd(matrix: Tensor, right: Tensor) -> Tensor:
+    # Not torch.linalg.solve: its batched LU is wrong on a CPU with several threads above order 150 (pytorch#142815).
+    # The upper factor spares PyTorch two transpositions and a third of the time.
+    factor, _ = torch.linalg.cholesky_ex(matrix, upper=True)
+    return torch.cholesky_solve(right, factor, upper=True)
+
+
+class Rows:
+    """The rows of a matrix packed for batched solving: sorted by length, in blocks of similar length, padded within."""
+
+    def __init__(self, pairs: Pairs, confidence: np.ndarray, rank: int, device: torch.device) -> None:
+        self.height, self.width, self.device = pairs.height, pairs.width, device
+        self.blocks: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
+        self.long: list[tuple[int, Tensor, Tensor]] = []
+        budget = GPU_BLOCK if device.type == "cuda" else CPU_BLOCK
+        order = np.argsort(pairs.lengths, kind="stable")
+        lengths = pairs.lengths[order]
+        for first, last in _blocks(lengths, rank, budget):
+            rows, wide = order[first:last], int(lengths[last - 1])
+            if wide > LONGEST_ROW:
+                for row in rows:
+                    own = slice(pairs.starts[row], pairs.starts[row + 1])
+                    self.long.append((int(row), self._put(pairs.columns[own]), self._put(confidence[own])))
+                continue
+            at = pairs.starts[rows][:, None] + np.arange(wide)
+            pad = np.arange(wide) >= lengths[first:last, None]
+            at[pad] = 0
+            columns, weights = pairs.columns[at], confidence[at].astype(np.float32)
+            columns[pad], weights[pad] = pairs.width, 1.0
+            counts = lengths[first:last].astype(np.float32)
+            self.blocks.append((self._put(rows), self._put(columns), self._put(weights), self._put(counts)))
+
+    def _put(self, array: np.ndarray) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
+
+    def solve(self, other: Tensor, diagonal: Callable[[Tensor], Tensor]) -> Tensor:
+        """The best rows [height, k] given the other side [width, k] in its principal axes, and D by the rows' numbers
+        of interactions. Rows without interactions are zero, which is their optimum."""
+        rank = other.shape[1]
+        padded = torch.cat([other, other.new_zeros(1, rank)])
+        result = other.new_zeros(self.height, rank)
+        for rows, columns, confidence, counts in self.blocks:
+            factors = padded.index_select(0, columns.flatten()).view(*columns.shape, rank)
+            result.index_copy_(0, rows, solve_rows(factors, confidence, diagonal(counts)))
+        for row, columns, confidence in self.long:
+            count = torch.tensor([float(len(columns))], device=self.device)
+            result[row] = self._solve_long(other, diagonal(count)[0], columns, confidence)
+        return result
+
+    def _solve_long(self, other: Tensor, diagonal: Tensor, columns: Tensor, confidence: Tensor) -> Tensor:
+        normal, right = torch.diag(diagonal), torch.zeros_like(diagonal)
+        for part, weights in zip(columns.split(LONGEST_ROW), confidence.split(LONGEST_ROW), strict=True):
+            factors = other.index_select(0, part)
+            weighted = factors * weights.unsqueeze(1)
+            normal += factors.T @ weighted
+            right += weighted.sum(0)
+        return _solve_spd(normal, right.unsqueeze(1)).squeeze(1)
+
+
+def _blocks(lengths: np.ndarray, rank: int, budget: int) -> Iterator[tuple[int, int]]:
+    """Slices of ascending lengths, each within the budget of floats and padded by a fifth at most."""
+    first = int(np.searchsorted(lengths, 1))
+    while first < len(lengths):
+        widest = max(int(lengths[first] * 1.2), int(lengths[first]) + 1)
+        if lengths[first] <= rank:
+            widest = min(widest, rank)  # a block is solved in one form
+        last = int(np.searchsorted(lengths, widest, side="right"))
+        last = min(last, first + max(1, budget // (max(rank, widest) * widest)))
+        yield first, last
+        first = last
+
+
+def principal_axes(factors: Tensor) -> tuple[Tensor, Tensor]:
+    """The factors turned so that their Gram matrix is diagonal, and that diagonal. Scores do not change when both
+    sides turn, and the side solved next is solved in these axes."""
+    spectrum, axes = torch.linalg.eigh(factors.T @ factors)
+    return factors @ axes, spectrum.clamp_min(0.0)
+
+
+@dataclass(frozen=True)
+class Model:
+    """Artist factors [artists, k] in their principal axes, their spectrum [k], and the ridge: all that is needed to
+    fold a listener in. Listener factors are not part of the model: they follow from the history in closed form."""
+
+    artists: Tensor
+    spectrum: Tensor
+    ridge: Ridge
+    settings: Settings
+    catalogue: int  # artists when it was trained, which the ridge counts; an export leaves out those without a vector
+
+    def diagonal(self, counts: Tensor) -> Tensor:
+        """D of listeners with these numbers of interactions: [listeners, k]."""
+        return self.ridge.a0 * self.spectrum + self.ridge(counts, self.catalogue).unsqueeze(1)
+
+    def listeners(self, rows: Rows) -> Tensor:
+        """Folds in every row: vectors [rows, k]."""
+        return rows.solve(self.artists, self.diagonal)
+
+
+def confidence(weights: np.ndarray, strength: float) -> np.ndarray:
+    """1 + α log(1 + weight): grows with the evidence, but a thousand plays are not a thousand times one."""
+    return (1.0 + strength * np.log1p(weights)).astype(np.float32)
+
+
+def train(
+    pairs: Pairs,
+    settings: Settings,
+    device: torch.device,
+    after_sweep: Callable[[int, Model, Tensor], bool] | None = None,
+) -> Model:
+    """Fits the model to listener × artist pairs, whose values are the interactions' weights.
+
+    `after_sweep(number, model, listeners)` is called with the state after each sweep and stops the training when it
+    returns true; `listeners` are the vectors folded in with that state's artists.
+    """
+    settings.check()
+    if not pairs.count:
+        raise SegueError("interactions: none with a weight above 0; nothing to train on")
+    trust = confidence(pairs.values, settings.strength)
+    ridge = Ridge.of(settings, pairs)
+    by_listener = Rows(pairs, trust, settings.rank, device)
+    flipped = pairs.transpose()
+    by_artist = Rows(flipped, confidence(flipped.values, settings.strength), settings.rank, device)
+    generator = torch.Generator().manual_seed(settings.seed)
+    start = torch.randn(pairs.width, settings.rank, generator=generator) * (0.1 / settings.rank**0.5)
+    model = Model(*principal_axes(start.to(device)), ridge, settings, pairs.width)
+    listeners = model.listeners(by_listener)
+    for sweep in range(1, settings.sweeps + 1):
+        # The artists' rows are solved as the listeners' are: the objective is the same from both sides.
+        turned = Model(*principal_axes(listeners), ridge, settings, pairs.height)
+        artists = by_artist.solve(turned.artists, turned.diagonal)
+        model = Model(*principal_axes(artists), ridge, settings, pairs.width)
+        if not torch.isfinite(model.spectrum).all():
+            raise SegueError(f"training diverged in sweep {sweep}: raise ridge ({settings.ridge}) or a0 ({settings.a0})")
+        if after_sweep is None and sweep == settings.sweeps:
+            break
+        listeners = model.listeners(by_listener)
+        if after_sweep is not None and after_sweep(sweep, model, listeners):
+            break
+    return model

@@ -1,0 +1,104 @@
+"""Ranking metrics over all artists, per listener."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .pairs import Pairs
+
+BLOCK = 8 << 20  # scores at a time
+
+# Scores [rows, artists] of the listeners at these positions (int64 [rows]).
+ScoreRows = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Metrics of each evaluated listener (float64 [listeners]) and of the lists as a whole."""
+
+    listeners: np.ndarray
+    recall: np.ndarray
+    ndcg: np.ndarray
+    auc: np.ndarray
+    coverage: float
+    k: int
+
+    def means(self) -> dict[str, float]:
+        return {
+            f"recall@{self.k}": float(self.recall.mean()),
+            f"ndcg@{self.k}": float(self.ndcg.mean()),
+            "auc": float(self.auc.mean()),
+            f"coverage@{self.k}": self.coverage,
+        }
+
+
+def rank_all(
+    score_rows: ScoreRows,
+    relevant: Pairs,
+    masked: Pairs,
+    k: int,
+    device: torch.device,
+    listeners: np.ndarray | None = None,
+    candidates: np.ndarray | None = None,
+    with_auc: bool = True,
+) -> Ranking:
+    """Ranks every candidate artist for every listener who has a relevant one.
+
+    `masked` pairs are left out of the ranking; `relevant` must not share a pair with it. Recall@k divides by the number
+    of relevant artists; the ideal DCG has min(k, that number) hits. AUC is the share of (relevant, other candidate)
+    pairs in the right order, ties counted half. Coverage is the share of candidates in at least one list.
+    `listeners` limits the rows, `candidates` (bool [artists]) the artists.
+    """
+    rows = np.flatnonzero(relevant.lengths > 0) if listeners is None else listeners
+    allowed = np.ones(relevant.width, bool) if candidates is None else candidates
+    banned = torch.from_numpy(np.flatnonzero(~allowed)).to(device)
+    k_used = min(k, relevant.width)
+    discount = 1.0 / torch.log2(torch.arange(2, k_used + 2, dtype=torch.float64))
+    ideal = np.concatenate([[0.0], np.cumsum(discount.numpy())])
+    recall, ndcg, auc = (np.zeros(len(rows)) for _ in range(3))
+    shown = np.zeros(relevant.width, bool)
+    step = max(1, BLOCK // max(1, relevant.width))
+    for first in range(0, len(rows), step):
+        part = rows[first : first + step]
+        here = slice(first, first + len(part))
+        scores = score_rows(torch.from_numpy(part.astype(np.int64)).to(device)).clone()
+        scores[:, banned] = -torch.inf
+        mask_row, mask_column = masked.slots(part)
+        scores[torch.from_numpy(mask_row).to(device), torch.from_numpy(mask_column).to(device)] = -torch.inf
+        best, top = torch.topk(scores, k_used, dim=1)
+        chosen, listed = top.cpu().numpy(), torch.isfinite(best).cpu().numpy()
+        hits = relevant.has(np.repeat(part, k_used), chosen.ravel()).reshape(chosen.shape) & listed
+        count = relevant.lengths[part]
+        recall[here] = hits.sum(1) / count
+        ndcg[here] = hits @ discount.numpy() / ideal[np.minimum(count, k_used)]
+        shown[chosen[listed]] = True
+        if with_auc:
+            auc[here] = _auc(scores, relevant, part, device)
+    return Ranking(rows, recall, ndcg, auc, float(shown.sum() / max(1, allowed.sum())), k)
+
+
+def _auc(scores: Tensor, relevant: Pairs, rows: np.ndarray, device: torch.device) -> np.ndarray:
+    """Counts, for every relevant artist, the candidates below it and beside it; masked ones are below everything and
+    are taken off, as are the other relevant ones."""
+    row, column = relevant.slots(rows)
+    at = torch.from_numpy(row).to(device)
+    value = scores[at, torch.from_numpy(column).to(device)]
+    below, beside = torch.empty_like(value), torch.empty_like(value)
+    step = max(1, BLOCK // scores.shape[1])
+    for first in range(0, len(row), step):
+        own = scores.index_select(0, at[first : first + step])
+        edge = value[first : first + step].unsqueeze(1)
+        below[first : first + step] = (own < edge).sum(1)
+        beside[first : first + step] = (own == edge).sum(1)
+    out = torch.isinf(scores).sum(1).cpu().numpy()
+    points = (below + 0.5 * beside).double().cpu().numpy() - out[row]
+    count = relevant.lengths[rows]
+    # Among the relevant themselves, pairs and the artist with itself come to count² / 2 points.
+    total = np.bincount(row, points, minlength=len(rows)) - count * count / 2
+    others = scores.shape[1] - out - count
+    return np.where(others > 0, total / np.maximum(1, count * others), 0.5)

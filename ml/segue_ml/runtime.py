@@ -1,0 +1,91 @@
+"""The process around the computation: device, threads, allocator, clock and peak memory."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from .errors import SegueError
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
+
+
+def keep_freed_memory() -> None:
+    """Lets glibc reuse large freed blocks instead of returning them to the kernel: page faults took almost half of a
+    sweep. Does nothing with another C library."""
+    try:
+        libc = ctypes.CDLL(None)
+        # glibc refuses an mmap threshold above 32 MiB, hence the size of the blocks in ials.py.
+        libc.mallopt(M_MMAP_THRESHOLD, 32 << 20)
+        libc.mallopt(M_TRIM_THRESHOLD, 1 << 30)
+    except (OSError, AttributeError):
+        pass
+
+
+def choose_device(name: str, gpus_promised: int | None = None) -> torch.device:
+    """`auto` is CUDA where there is one, else the CPU. Raises SegueError when a GPU was asked for, by name or by the
+    instance type (`SM_NUM_GPUS`), and PyTorch sees none: a silent CPU run on a GPU's bill helps nobody."""
+    promised = int(os.environ.get("SM_NUM_GPUS") or 0) if gpus_promised is None else gpus_promised
+    available = torch.cuda.is_available()
+    if name == "cpu":
+        return torch.device("cpu")
+    if name not in ("auto", "cuda"):
+        raise SegueError(f"device: {name!r} is not one of auto, cpu, cuda")
+    if available:
+        return torch.device("cuda")
+    if name == "cuda" or promised > 0:
+        raise SegueError(
+            f"device: a GPU was asked for but PyTorch {torch.__version__} sees none; "
+            "use the image's GPU variant, or --device cpu"
+        )
+    return torch.device("cpu")
+
+
+def set_up(device: torch.device, threads: int = 0, seed: int = 0) -> None:
+    """Threads (0 keeps PyTorch's choice), allocator, and the same result for the same seed."""
+    keep_freed_memory()
+    if threads > 0:
+        torch.set_num_threads(threads)
+    torch.manual_seed(seed)
+    if device.type == "cuda":
+        torch.backends.cuda.matmul.allow_tf32 = False
+
+
+class Clock:
+    """Seconds by phase, printed as each phase ends."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self.seconds: dict[str, float] = {}
+        self._quiet = quiet
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        took = time.perf_counter() - start
+        self.seconds[name] = round(self.seconds.get(name, 0.0) + took, 3)
+        if not self._quiet:
+            say(f"{name}: {took:.1f} s")
+
+
+def say(text: str) -> None:
+    """One line of progress, at once."""
+    print(text, flush=True)
+
+
+def peak_memory() -> dict[str, float]:
+    """Peak resident memory of this process, and of its GPU, in MiB."""
+    unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
+    peak = {"host": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 1)}
+    if torch.cuda.is_available():
+        peak["gpu"] = round(torch.cuda.max_memory_allocated() / (1 << 20), 1)
+    return peak

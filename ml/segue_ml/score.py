@@ -1,0 +1,229 @@
+"""Scoring without I/O: listeners' histories in, packed lists with reasons out."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .errors import SegueError
+from .export import Exported
+from .ials import Rows, confidence, contributions
+from .pairs import Pairs
+from .segments import EVERYBODY, fallback, segment_of
+from .value import MAX_ARTIST, MAX_ITEMS, Value, encode
+
+MOST_REASONS = 5
+LISTENERS_AT_ONCE = 2048
+SCORES_AT_ONCE = 8 << 20
+ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+SEGMENT = re.compile(r"@(?:[0-9]{1,2}-[0-9]{1,2}|65\+)?/(?:[A-Z]{2}(?:-[A-Za-z0-9]{1,8})?)?")
+LISTENER_FIELDS = {"listenerId", "artists", "weights", "ageGroup", "place"}
+
+
+class LineError(SegueError):
+    """A line of input that cannot be scored; the message names the line and the field."""
+
+    def __init__(self, line: int, field: str, message: str) -> None:
+        super().__init__(f"line {line}: {field}: {message}")
+
+
+@dataclass(frozen=True)
+class Request:
+    """A listener (with artist numbers and weights) or, when `listener` is false, a segment asked for by name."""
+
+    name: str
+    listener: bool
+    segment: str
+    artists: list[int]
+    weights: list[float]
+
+
+def parse(line: bytes, number: int) -> Request:
+    """One line of a scoring file. Raises LineError naming what is wrong: a wrong list is worse than none."""
+
+    def need(holds: bool, field: str, message: str) -> None:
+        if not holds:
+            raise LineError(number, field, message)
+
+    try:
+        record = json.loads(line)
+    except ValueError as error:
+        raise LineError(number, "json", str(error)) from None
+    need(isinstance(record, dict), "json", "not an object")
+    if "segment" in record:
+        segment = record["segment"]
+        need(isinstance(segment, str) and bool(SEGMENT.fullmatch(segment)), "segment", f"{segment!r} is not a segment")
+        need(len(record) == 1, "segment", "stands alone in its line")
+        return Request(segment, False, segment, [], [])
+    for field in record:
+        need(field in LISTENER_FIELDS, field, "unknown field")
+    name, artists, weights = record.get("listenerId"), record.get("artists"), record.get("weights")
+    need(isinstance(name, str) and bool(ID.fullmatch(name)), "listenerId", f"{name!r} is not a listener id")
+    for field, values in (("artists", artists), ("weights", weights)):
+        need(isinstance(values, list), field, "not a list")
+    need(len(artists) == len(weights), "weights", f"{len(weights)} weights for {len(artists)} artists")
+    for artist in artists:
+        need(type(artist) is int and 1 <= artist <= MAX_ARTIST, "artists", f"{artist!r} is not an artist number")
+    need(len(set(artists)) == len(artists), "artists", "an artist is listed twice")
+    for weight in weights:
+        fits = type(weight) in (int, float) and 0 <= weight < float("inf")
+        need(fits, "weights", f"{weight!r} is not a number from 0")
+    age_group, place = record.get("ageGroup") or "", record.get("place") or ""
+    segment = f"@{age_group}/{place}"
+    need(bool(SEGMENT.fullmatch(segment)), "ageGroup or place", f"{age_group!r}, {place!r} make no segment")
+    return Request(name, True, segment_of(age_group, place), artists, [float(weight) for weight in weights])
+
+
+class Scorer:
+    """Lists from one exported model, stamped with one release."""
+
+    def __init__(
+        self, exported: Exported, release_tag: int, generated_at: int, size: int, device: torch.device
+    ) -> None:
+        if not 1 <= size <= MAX_ITEMS:
+            raise SegueError(f"SEGUE_LIST_SIZE: {size} is not between 1 and {MAX_ITEMS}")
+        self._exported, self._device = exported, device
+        self._stamp = {"generated_at": generated_at, "release_tag": release_tag}
+        self._size = size
+
+    def lines(self, body: bytes) -> list[str]:
+        """Output lines `<listener id or segment> <value, base64>` in the input's order; empty lines are skipped."""
+        requests = [parse(line, at) for at, line in enumerate(body.split(b"\n"), 1) if line.strip()]
+        values: list[Value | None] = [None] * len(requests)
+        personal: list[tuple[int, np.ndarray, np.ndarray]] = []
+        for at, request in enumerate(requests):
+            positions, weights = self._history(request)
+            if len(positions):
+                personal.append((at, positions, weights))
+            else:
+                values[at] = self._segment(request)
+        personal.sort(key=lambda item: len(item[1]))  # listeners of similar length are solved together
+        for first in range(0, len(personal), LISTENERS_AT_ONCE):
+            part = personal[first : first + LISTENERS_AT_ONCE]
+            found = self._personal([requests[at] for at, _, _ in part], [item[1:] for item in part])
+            for (at, _, _), value in zip(part, found, strict=True):
+                values[at] = value
+        return [
+            f"{request.name} {base64.b64encode(encode(value)).decode()}"
+            for request, value in zip(requests, values, strict=True)
+            if value is not None
+        ]
+
+    def _history(self, request: Request) -> tuple[np.ndarray, np.ndarray]:
+        """Positions and weights of the artists that the model knows and the listener likes at all."""
+        numbers = self._exported.artist_numbers
+        artists, weights = np.array(request.artists, np.int64), np.array(request.weights, np.float32)
+        at = np.minimum(np.searchsorted(numbers, artists), len(numbers) - 1)
+        use = (numbers[at] == artists) & (weights > 0) if len(artists) else np.zeros(0, bool)
+        order = np.argsort(at[use])
+        return at[use][order], weights[use][order]
+
+    def _segment(self, request: Request) -> Value:
+        segment = fallback(request.segment, self._exported.segments)
+        played = set(request.artists)
+        pairs = zip(*self._exported.segments[segment], strict=True)
+        kept = [(artist, score) for artist, score in pairs if artist not in played][: self._size]
+        return Value(
+            "popular" if segment == EVERYBODY else "segment",
+            artists=[artist for artist, _ in kept],
+            scores=[score for _, score in kept],
+            reasons=[0] * len(kept),
+            **self._stamp,
+        )
+
+    def _personal(self, requests: list[Request], histories: list[tuple[np.ndarray, np.ndarray]]) -> list[Value]:
+        model, numbers = self._exported.model, self._exported.artist_numbers
+        lengths = [len(positions) for positions, _ in histories]
+        starts = np.concatenate([[0], np.cumsum(lengths)])
+        weights = np.concatenate([weight for _, weight in histories])
+        columns = np.concatenate([positions for positions, _ in histories])
+        pairs = Pairs(starts, columns.astype(np.int32), weights, len(numbers))
+        trust = confidence(weights, model.settings.strength)
+        rows = Rows(pairs, trust, model.settings.rank, self._device)
+        vectors = model.listeners(rows)
+        scores, top = self._top(vectors, self._played(requests))
+        unit = vectors.norm(dim=1, keepdim=True).clamp_min(1e-20) * self._exported.longest
+        scaled = (scores / unit).clamp(-1.0, 1.0).cpu().numpy()
+        listed = torch.isfinite(scores).cpu().numpy()
+        sources = self._sources(rows, top)
+        artists = numbers[top.cpu().numpy()]
+        return [
+            self._value(artists[row][listed[row]], scaled[row][listed[row]], sources[row][listed[row]])
+            for row in range(len(requests))
+        ]
+
+    def _played(self, requests: list[Request]) -> tuple[Tensor, Tensor]:
+        """Rows and positions of every artist that must not be listed: all that were played, liked or not."""
+        numbers = self._exported.artist_numbers
+        rows = np.repeat(np.arange(len(requests)), [len(request.artists) for request in requests])
+        played = np.concatenate([np.array(request.artists, np.int64) for request in requests])
+        at = np.minimum(np.searchsorted(numbers, played), len(numbers) - 1)
+        known = numbers[at] == played
+        return torch.from_numpy(rows[known]).to(self._device), torch.from_numpy(at[known]).to(self._device)
+
+    def _top(self, vectors: Tensor, played: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """The best artists by dot product, in blocks of artists with a running top: memory does not grow with the
+        catalogue."""
+        factors = self._exported.model.artists
+        count = len(factors)
+        size = min(self._size, count)
+        width = max(size, SCORES_AT_ONCE // max(1, len(vectors)))
+        best = vectors.new_full((len(vectors), size), -torch.inf)
+        where = torch.zeros(len(vectors), size, dtype=torch.int64, device=self._device)
+        for first in range(0, count, width):
+            scores = vectors @ factors[first : first + width].T
+            inside = (played[1] >= first) & (played[1] < first + width)
+            scores[played[0][inside], played[1][inside] - first] = -torch.inf
+            part, at = torch.topk(scores, min(size, scores.shape[1]), dim=1)
+            best, order = torch.topk(torch.cat([best, part], 1), size, dim=1)
+            where = torch.cat([where, at + first], 1).gather(1, order)
+        return best, where
+
+    def _sources(self, rows: Rows, top: Tensor) -> np.ndarray:
+        """The played artists that add most to each item's score, most first: numbers [listeners, items, 2 or fewer
+        per history]; 0 where a second one does not help."""
+        model, numbers = self._exported.model, self._exported.artist_numbers
+        deep = MOST_REASONS
+        result = np.zeros((*top.shape, deep), np.int64)
+        padded = torch.cat([model.artists, model.artists.new_zeros(1, model.artists.shape[1])])
+        for at, columns, trust, counts in rows.blocks:
+            factors = padded[columns.long()]
+            diagonal = model.diagonal(counts)
+            shares = contributions(factors, trust, diagonal, model.artists[top[at]])
+            value, best = torch.topk(shares, min(deep, shares.shape[2]), dim=2)
+            chosen = columns.long().unsqueeze(1).expand(-1, top.shape[1], -1).gather(2, best)
+            found = np.append(numbers, 0)[chosen.cpu().numpy()]
+            found[(value <= 0).cpu().numpy()] = 0
+            result[at.cpu().numpy(), :, : found.shape[2]] = found
+        return result
+
+    def _value(self, artists: np.ndarray, scores: np.ndarray, sources: np.ndarray) -> Value:
+        reasons, names = choose_reasons(sources.tolist())
+        return Value(
+            "personal",
+            artists=artists.tolist(),
+            scores=[float(score) for score in scores],
+            reasons=reasons,
+            reason_artists=names,
+            **self._stamp,
+        )
+
+
+def choose_reasons(sources: list[list[int]], most: int = MOST_REASONS) -> tuple[list[int], list[int]]:
+    """Picks at most `most` played artists as reasons: those that are the first source of most items, the earlier item
+    first among equals. An item takes the strongest of its sources that was picked. `sources` holds each item's played
+    artists, strongest first, 0 for none. Returns the items' reasons (0 none, else index + 1) and the picked artists."""
+    votes: dict[int, int] = {}
+    for item in sources:
+        if item and item[0]:
+            votes[item[0]] = votes.get(item[0], 0) + 1
+    names = sorted(votes, key=lambda artist: -votes[artist])[:most]  # stable: in order of first vote
+    index = {artist: at + 1 for at, artist in enumerate(names)}
+    reasons = [next((index[artist] for artist in item if artist in index), 0) for item in sources]
+    return reasons, names

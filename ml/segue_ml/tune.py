@@ -1,0 +1,104 @@
+"""Chooses the number of sweeps, and with a time budget the other settings, on a validation split."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .evaluate import score_with
+from .ials import Model, Settings, train
+from .metrics import rank_all
+from .pairs import Pairs
+from .runtime import say
+
+PATIENCE = 2
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Settings with the best number of sweeps, and their NDCG on the validation part."""
+
+    settings: Settings
+    ndcg: float
+
+
+def choose_sweeps(
+    train_part: Pairs, validation: Pairs, settings: Settings, device: torch.device, k: int = 20
+) -> Choice:
+    """Trains until NDCG@k on `validation` has not risen for `PATIENCE` sweeps, `settings.sweeps` at most. More sweeps
+    than that fit the training part better and the listener worse. Without validation pairs the settings stay."""
+    if not validation.count:
+        return Choice(settings, float("nan"))
+    best, best_sweep = -1.0, settings.sweeps
+
+    def judge(sweep: int, model: Model, listeners: Tensor) -> bool:
+        nonlocal best, best_sweep
+        score = score_with(model, listeners)
+        ndcg = rank_all(score, validation, train_part, k, device, with_auc=False).means()[f"ndcg@{k}"]
+        if ndcg > best:
+            best, best_sweep = ndcg, sweep
+        return sweep - best_sweep >= PATIENCE
+
+    train(train_part, settings, device, judge)
+    return Choice(settings.changed(sweeps=best_sweep), best)
+
+
+def search(
+    train_part: Pairs, validation: Pairs, start: Settings, device: torch.device, seconds: float, k: int = 20
+) -> Choice:
+    """Coordinate search from `start` within a time budget: one setting at a time is moved while NDCG rises, with
+    smaller steps once no move helps. A trial that would not end within the budget is not begun."""
+    deadline = time.perf_counter() + seconds
+    most_sweeps = start.sweeps
+    best = choose_sweeps(train_part, validation, start, device, k)
+    tried = {_key(start)}
+    slowest: dict[int, float] = {}
+    for factor in (3.0, 3.0, 1.7, 1.7, 1.3, 1.3):
+        for name in ("ridge", "a0", "rank", "nu", "strength"):
+            for candidate in _moves(best.settings, name, factor, train_part):
+                trial = candidate.changed(sweeps=most_sweeps)
+                if _key(trial) in tried:
+                    continue
+                if time.perf_counter() + slowest.get(trial.rank, 0.0) > deadline:
+                    return best
+                tried.add(_key(trial))
+                began = time.perf_counter()
+                found = choose_sweeps(train_part, validation, trial, device, k)
+                took = time.perf_counter() - began
+                slowest[trial.rank] = max(took, slowest.get(trial.rank, 0.0))
+                slowest.setdefault(trial.rank * 2, 4 * took)
+                if found.ndcg > best.ndcg:
+                    best = found
+                    say(f"tune: ndcg@{k}={best.ndcg:.4f} {_text(best.settings)}")
+                    break
+    return best
+
+
+def _moves(settings: Settings, name: str, factor: float, pairs: Pairs) -> Iterator[Settings]:
+    value = getattr(settings, name)
+    if name == "nu":
+        step = 0.25 if factor > 2 else 0.1
+        steps = [value - step, value + step]
+        return (settings.changed(nu=round(step, 3)) for step in steps if 0 <= step <= 1.5)
+    if name == "rank":
+        times = 2.0 if factor > 2 else 1.4
+        largest = min(2048, pairs.height, pairs.width)
+        steps = [int(round(value * times / 16)) * 16, int(round(value / times / 16)) * 16]
+        return (settings.changed(rank=step) for step in steps if 16 <= step <= largest)
+    if name == "strength":
+        if not pairs.values.any():  # adjacency lists: the confidence is 1 whatever the strength
+            return iter(())
+        return (settings.changed(strength=round(step, 4)) for step in (value * factor, value / factor))
+    return (settings.changed(**{name: float(f"{step:.4g}")}) for step in (value * factor, value / factor))
+
+
+def _key(settings: Settings) -> tuple[float, ...]:
+    return (settings.rank, settings.a0, settings.ridge, settings.nu, settings.strength)
+
+
+def _text(settings: Settings) -> str:
+    return " ".join(f"{name}={value:g}" for name, value in settings.as_dict().items() if name != "seed")
