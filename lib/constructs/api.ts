@@ -47,7 +47,7 @@ export class Api extends Construct {
       retention: config.logs.retentionDays,
       removalPolicy: RemovalPolicy.DESTROY,
     });
-    const stage = new HttpStage(this, "Stage", {
+    new HttpStage(this, "Stage", {
       httpApi: api,
       stageName: "$default",
       autoDeploy: true,
@@ -55,7 +55,8 @@ export class Api extends Construct {
       detailedMetricsEnabled: true,
       accessLogSettings: { destination: new LogGroupLogDestination(logGroup), format: accessLogFormat },
     });
-    this.url = stage.url;
+    // The attribute, not a name composed from the region: an account decides where its APIs answer.
+    this.url = `${api.apiEndpoint}/`;
   }
 }
 
