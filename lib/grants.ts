@@ -8,15 +8,11 @@ export function grantRead(bucket: IBucket, reader: IGrantable, ...keys: string[]
 }
 
 /**
- * Lets a function list these keys. Also what makes S3 say "no such key" for one that is missing, which is "access denied"
- * to whoever may not list.
+ * Lets a function see which keys there are. That is also what makes S3 say "no such key" for one that is missing, where it
+ * says "access denied" to whoever may not list; under a condition on the prefix it says the latter, too, as reading an object has none.
  */
-export function grantList(bucket: IBucket, reader: IGrantable, ...keys: string[]): void {
+export function grantList(bucket: IBucket, reader: IGrantable): void {
   reader.grantPrincipal.addToPrincipalPolicy(
-    new PolicyStatement({
-      actions: ["s3:ListBucket"],
-      resources: [bucket.bucketArn],
-      conditions: { StringLike: { "s3:prefix": keys } },
-    }),
+    new PolicyStatement({ actions: ["s3:ListBucket"], resources: [bucket.bucketArn] }),
   );
 }

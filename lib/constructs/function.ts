@@ -1,9 +1,8 @@
 import { join } from "node:path";
-import { Duration, RemovalPolicy, Validations } from "aws-cdk-lib";
+import { AssetHashType, type Duration, RemovalPolicy, Stack, Validations } from "aws-cdk-lib";
 import type { ISecurityGroup, IVpc } from "aws-cdk-lib/aws-ec2";
 import { PolicyStatement, Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
-import { Architecture, Runtime, Tracing } from "aws-cdk-lib/aws-lambda";
-import { NodejsFunction, OutputFormat } from "aws-cdk-lib/aws-lambda-nodejs";
+import { Architecture, Code, Function as LambdaFunction, Runtime, Tracing } from "aws-cdk-lib/aws-lambda";
 import { LogGroup } from "aws-cdk-lib/aws-logs";
 import type { Construct } from "constructs";
 import type { z } from "zod";
@@ -45,12 +44,11 @@ export interface SegueFunctionProps<S extends z.core.$ZodObject> {
 }
 
 /**
- * The Lambda function of `lambdas/<id>/handler.ts`: Node 24 on arm64, one minified ES module with its dependencies (also the SDK, so
- * that what was tested is what runs), traced, with a log group that goes with the stack and a role that holds nothing
+ * The Lambda function of `lambdas/<id>/handler.ts`: Node 24 on arm64, traced, with a log group that goes with the stack and a role that holds nothing
  * but its own logs, traces and, inside the VPC, network interfaces.
  * @throws Error at synth when the variables are not those of the schema
  */
-export class SegueFunction<S extends z.core.$ZodObject = z.core.$ZodObject> extends NodejsFunction {
+export class SegueFunction<S extends z.core.$ZodObject = z.core.$ZodObject> extends LambdaFunction {
   constructor(scope: Construct, id: string, props: SegueFunctionProps<S>) {
     const { config, attachment } = props;
     const known = Object.keys(props.schema._zod.def.shape).filter((key) => !common.includes(key as CommonVariable));
@@ -69,7 +67,8 @@ export class SegueFunction<S extends z.core.$ZodObject = z.core.$ZodObject> exte
     logGroup.grantWrite(role);
     if (attachment) allowNetworkInterfaces(role);
     super(scope, name, {
-      entry: join(__dirname, "../../lambdas", id, "handler.ts"),
+      code: codeOf(scope, id),
+      handler: "index.handler",
       description: props.description,
       runtime: Runtime.NODEJS_24_X,
       architecture: Architecture.ARM_64,
@@ -86,20 +85,6 @@ export class SegueFunction<S extends z.core.$ZodObject = z.core.$ZodObject> exte
         ...props.environment,
       },
       ...(attachment && { vpc: attachment.vpc, securityGroups: attachment.securityGroups }),
-      awsSdkConnectionReuse: false,
-      bundling: {
-        format: OutputFormat.ESM,
-        target: "node24",
-        mainFields: ["module", "main"],
-        minify: true,
-        sourceMap: true,
-        sourcesContent: false,
-        bundleAwsSDK: true,
-        externalModules: ["pg-native"],
-        loader: { ".sql": "text" },
-        // CommonJS packages inside the module call require() for Node's own modules.
-        banner: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);",
-      },
     });
     Validations.of(role).acknowledge({
       id: "AwsSolutions-IAM5[Resource::*]",
@@ -125,5 +110,10 @@ function allowNetworkInterfaces(role: Role): void {
   );
 }
 
-/** Timeout shorthands. */
-export const seconds = (n: number) => Duration.seconds(n);
+/** The function's bundle; where CDK is told not to bundle, as in tests of templates, its source folder under a hash that never changes. */
+function codeOf(scope: Construct, id: string): Code {
+  const { folder, hash } = Stack.of(scope).bundlingRequired
+    ? (require("../bundle") as typeof import("../bundle")).bundle(id)
+    : { folder: join(__dirname, "../../lambdas", id), hash: id };
+  return Code.fromAsset(folder, { assetHash: hash, assetHashType: AssetHashType.CUSTOM });
+}

@@ -59,7 +59,8 @@ export class Hooks extends Construct {
     const resource = this.resource(id, "empty-model-package-group", name);
     resource.node.addDependency(
       group,
-      this.allow(["sagemaker:ListModelPackages"], [group.ref]),
+      // Listing versions cannot be narrowed to a group.
+      this.allow(["sagemaker:ListModelPackages"], ["*"]),
       this.allow(["sagemaker:DeleteModelPackage"], [versions]),
     );
   }

@@ -10,6 +10,7 @@ import { SegueFunction } from "../constructs/function";
 import { Lake } from "../constructs/lake";
 import { Network } from "../constructs/network";
 import { EventStream } from "../constructs/stream";
+import { grantList } from "../grants";
 
 /** What holds data, and what fills it: network, stream, buckets, database, ETL and features. */
 export class DataStack extends Stack {
@@ -58,6 +59,8 @@ export class DataStack extends Stack {
     });
     database.connect(this.features, "segue_features", attachment);
     lake.grantPut(this.features, "features/*");
+    lake.grantDelete(this.features, "features/*");
+    grantList(lake, this.features);
 
     new CfnOutput(this, "StreamName", { value: this.stream.streamName });
     new CfnOutput(this, "RawBucketName", { value: raw.bucketName });

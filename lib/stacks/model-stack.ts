@@ -52,7 +52,7 @@ export class ModelStack extends Stack {
       memorySize: 512,
     });
     grantRead(lake, gate, "runs/*/train/*", "releases/champion.json");
-    grantList(lake, gate, "releases/champion.json");
+    grantList(lake, gate);
     lake.grantPut(gate, "runs/*");
 
     const register = new SegueFunction(this, "register", {
@@ -67,9 +67,15 @@ export class ModelStack extends Stack {
       resource: "model-package",
       resourceName: `${group.modelPackageGroupName}/*`,
     });
-    register.addToRolePolicy(
-      new PolicyStatement({ actions: ["sagemaker:CreateModelPackage"], resources: [group.ref, versions] }),
-    );
+    const allow = (actions: string[], resources: string[]) =>
+      register.addToRolePolicy(new PolicyStatement({ actions, resources }));
+    allow(["sagemaker:CreateModelPackage"], [group.ref, versions]);
+    // Listing versions cannot be narrowed to a group.
+    allow(["sagemaker:ListModelPackages"], ["*"]);
+    // The registry looks at model and image in the name of who registers them.
+    grantRead(lake, register, "runs/*/train/*", "runs/*/evaluation.json");
+    grantList(lake, register);
+    for (const statement of images.pullStatements()) register.addToRolePolicy(statement);
 
     const retraining = new Retraining(this, "Retraining", {
       config,

@@ -37,7 +37,7 @@ export class ServingStack extends Stack {
       attachment: loaders,
     });
     grantRead(lake, this.publish, "runs/*/scores/*", "features/*");
-    grantList(lake, this.publish, "runs/*/scores/*");
+    grantList(lake, this.publish);
     lake.grantPut(this.publish, "releases/*");
 
     this.promote = new SegueFunction(this, "promote", {
@@ -48,7 +48,8 @@ export class ServingStack extends Stack {
       timeout: Duration.minutes(1),
       attachment: loaders,
     });
-    grantRead(lake, this.promote, "runs/*/evaluation.json", "releases/*");
+    grantRead(lake, this.promote, "runs/*/evaluation.json");
+    grantList(lake, this.promote);
     lake.grantPut(this.promote, "releases/*");
     cache.connect("publish", loaders, this.publish, this.promote);
 
