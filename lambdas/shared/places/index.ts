@@ -43,6 +43,11 @@ function read(data: Record<string, string>): Gazetteer {
 }
 
 let gazetteer: Gazetteer | undefined;
+/** Listeners stay where they are: most look-ups are repeats. */
+const recent = new Map<number, Place>();
+const RECENT = 20_000;
+/** Points are taken to a hundredth of a degree, about a kilometre, as the cities are. */
+const hundredths = (degrees: number) => Math.round(degrees * 100);
 
 /**
  * Finds the city, region and country of a point offline, from the GeoNames cities of 5,000 people and more.
@@ -52,6 +57,18 @@ let gazetteer: Gazetteer | undefined;
  * @param longitude degrees, -180 … 180
  */
 export function placeAt(latitude: number, longitude: number): Place {
+  const [y, x] = [hundredths(latitude), hundredths(longitude)];
+  const cell = (y + 9_000) * 36_001 + x + 18_000;
+  let place = recent.get(cell);
+  if (!place) {
+    place = search(y / 100, x / 100);
+    if (recent.size >= RECENT) recent.clear();
+    recent.set(cell, place);
+  }
+  return place;
+}
+
+function search(latitude: number, longitude: number): Place {
   gazetteer ??= read(regions);
   const { index, cities, coordinates } = gazetteer;
   const [nearest] = around(index, longitude, latitude, 1, REACH_KM);

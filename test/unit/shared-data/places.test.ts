@@ -21,6 +21,12 @@ test("between two states the country is known and the region is not", () => {
   expect(placeAt(39.1005, -94.606)).toMatchObject({ country: "US", region: "", city: "" });
 });
 
+test("a repeat gives the same place, however many others were asked for in between", () => {
+  const first = placeAt(52.52, 13.405);
+  for (let i = 0; i < 25_000; i++) placeAt(48 + (i % 250) / 100, 8 + Math.floor(i / 250) / 100);
+  expect(placeAt(52.52, 13.405)).toEqual(first);
+});
+
 // Villages of up to 2,000 people are not in the data, so they are points whose country nobody told the code.
 test("of villages that it does not know, under 1 % are put into a wrong country", () => {
   const villages = cities.filter((city, i) => city.population < 2000 && city.featureCode !== "PPLX" && i % 20 === 0);
