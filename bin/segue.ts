@@ -1,8 +1,8 @@
 import { App, Validations } from "aws-cdk-lib";
-import { AwsSolutionsChecks } from "cdk-nag";
 import { environments } from "../config";
 import { addEnvironment } from "../lib/app";
 import { ConfigError, readConfig } from "../lib/config";
+import { SegueChecks } from "../lib/nag";
 
 /** The CDK app: one environment, `-c env=<name>`, as a deployment of `--all` is of that one. */
 function main(): void {
@@ -12,7 +12,7 @@ function main(): void {
   if (!input)
     throw new ConfigError(`-c env=${name}: no such environment; use one of ${Object.keys(environments).join(", ")}`);
   addEnvironment(app, readConfig(name, input));
-  if (app.node.tryGetContext("nag")) Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
+  if (app.node.tryGetContext("nag")) Validations.of(app).addPlugins(new SegueChecks(app));
 }
 
 try {

@@ -1,10 +1,28 @@
 import { type IGrantable, PolicyStatement } from "aws-cdk-lib/aws-iam";
 import type { IBucket } from "aws-cdk-lib/aws-s3";
 
-/** Lets a function read objects under these keys. Without the list that CDK's `grantRead` gives, over the whole bucket. */
+/*
+ * What CDK's own grants give is wider than a function here needs: whole buckets, and actions by wildcard.
+ */
+
+const allow = (grantee: IGrantable, actions: string[], resources: string[]) =>
+  grantee.grantPrincipal.addToPrincipalPolicy(new PolicyStatement({ actions, resources }));
+
+const objects = (bucket: IBucket, keys: readonly string[]) => keys.map((key) => bucket.arnForObjects(key));
+
+/** Lets a function read objects under these keys. */
 export function grantRead(bucket: IBucket, reader: IGrantable, ...keys: string[]): void {
-  const resources = keys.map((key) => bucket.arnForObjects(key));
-  reader.grantPrincipal.addToPrincipalPolicy(new PolicyStatement({ actions: ["s3:GetObject"], resources }));
+  allow(reader, ["s3:GetObject"], objects(bucket, keys));
+}
+
+/** Lets a function write objects under these keys, also in parts. */
+export function grantWrite(bucket: IBucket, writer: IGrantable, ...keys: string[]): void {
+  allow(writer, ["s3:PutObject", "s3:AbortMultipartUpload"], objects(bucket, keys));
+}
+
+/** Lets a function delete objects under these keys. */
+export function grantDelete(bucket: IBucket, deleter: IGrantable, ...keys: string[]): void {
+  allow(deleter, ["s3:DeleteObject"], objects(bucket, keys));
 }
 
 /**
@@ -12,7 +30,5 @@ export function grantRead(bucket: IBucket, reader: IGrantable, ...keys: string[]
  * says "access denied" to whoever may not list; under a condition on the prefix it says the latter, too, as reading an object has none.
  */
 export function grantList(bucket: IBucket, reader: IGrantable): void {
-  reader.grantPrincipal.addToPrincipalPolicy(
-    new PolicyStatement({ actions: ["s3:ListBucket"], resources: [bucket.bucketArn] }),
-  );
+  allow(reader, ["s3:ListBucket"], [bucket.bucketArn]);
 }

@@ -1,4 +1,4 @@
-import { ArnFormat, Aws, Stack } from "aws-cdk-lib";
+import { ArnFormat, Aws, Stack, Validations } from "aws-cdk-lib";
 import { PolicyDocument, PolicyStatement, Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
 import type { IBucket } from "aws-cdk-lib/aws-s3";
 import { Construct } from "constructs";
@@ -52,13 +52,18 @@ export class JobRoles extends Construct {
   }
 
   private role(id: string, statements: PolicyStatement[]): Role {
-    return new Role(this, id, {
+    const role = new Role(this, id, {
       // Only for this account's jobs: https://docs.aws.amazon.com/sagemaker/latest/dg/security-confused-deputy-prevention.html
       assumedBy: new ServicePrincipal("sagemaker.amazonaws.com", {
         conditions: { StringEquals: { "aws:SourceAccount": Aws.ACCOUNT_ID } },
       }),
       inlinePolicies: { job: new PolicyDocument({ statements: [...statements, ...this.reporting()] }) },
     });
+    Validations.of(role).acknowledge({
+      id: "AwsSolutions-IAM5[Resource::*]",
+      reason: "Signing in to ECR has no resource, nor have metrics, which are limited to SageMaker's namespaces",
+    });
+    return role;
   }
 
   /** Logs and metrics that the platform writes in the role's name. */

@@ -1,4 +1,4 @@
-import { ArnFormat, Aws, Duration, RemovalPolicy, Stack, TimeZone } from "aws-cdk-lib";
+import { ArnFormat, Aws, Duration, RemovalPolicy, Stack, TimeZone, Validations } from "aws-cdk-lib";
 import { PolicyStatement, Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
 import type { IFunction } from "aws-cdk-lib/aws-lambda";
 import { LogGroup } from "aws-cdk-lib/aws-logs";
@@ -91,6 +91,10 @@ export class Retraining extends Construct {
         level: LogLevel.ALL,
         includeExecutionData: true,
       },
+    });
+    Validations.of(this.role).acknowledge({
+      id: "AwsSolutions-IAM5[Resource::*]",
+      reason: "X-Ray and the delivery of logs have no resource; Step Functions asks for sagemaker:ListTags on all",
     });
     const { schedule, timezone } = config.retraining;
     if (schedule) {

@@ -10,7 +10,7 @@ import { SegueFunction } from "../constructs/function";
 import { Lake } from "../constructs/lake";
 import { Network } from "../constructs/network";
 import { EventStream } from "../constructs/stream";
-import { grantList } from "../grants";
+import { grantDelete, grantList, grantWrite } from "../grants";
 
 /** What holds data, and what fills it: network, stream, buckets, database, ETL and features. */
 export class DataStack extends Stack {
@@ -44,8 +44,8 @@ export class DataStack extends Stack {
       attachment,
     });
     database.connect(etl, "segue_etl", attachment);
-    raw.grantPut(etl, "raw/*");
-    for (const prefix of ["clean/*", "quarantine/*"]) lake.grantPut(etl, prefix);
+    grantWrite(raw, etl, "raw/*");
+    grantWrite(lake, etl, "clean/*", "quarantine/*");
     events.feed(etl, raw, emptied);
 
     this.features = new SegueFunction(this, "features", {
@@ -58,8 +58,8 @@ export class DataStack extends Stack {
       attachment,
     });
     database.connect(this.features, "segue_features", attachment);
-    lake.grantPut(this.features, "features/*");
-    lake.grantDelete(this.features, "features/*");
+    grantWrite(lake, this.features, "features/*");
+    grantDelete(lake, this.features, "features/*");
     grantList(lake, this.features);
 
     new CfnOutput(this, "StreamName", { value: this.stream.streamName });

@@ -12,7 +12,7 @@ import { JobRoles } from "../constructs/job-roles";
 import { MlCode } from "../constructs/ml-code";
 import { Registry } from "../constructs/registry";
 import { Retraining } from "../constructs/retraining";
-import { grantList, grantRead } from "../grants";
+import { grantList, grantRead, grantWrite } from "../grants";
 import type { DataStack } from "./data-stack";
 import type { ServingStack } from "./serving-stack";
 
@@ -53,7 +53,7 @@ export class ModelStack extends Stack {
     });
     grantRead(lake, gate, "runs/*/train/*", "releases/champion.json");
     grantList(lake, gate);
-    lake.grantPut(gate, "runs/*");
+    grantWrite(lake, gate, "runs/*/evaluation.json", "runs/*/gate.json");
 
     const register = new SegueFunction(this, "register", {
       config,

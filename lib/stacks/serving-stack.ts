@@ -8,7 +8,7 @@ import type { EnvironmentConfig } from "../config";
 import { Api } from "../constructs/api";
 import { Cache } from "../constructs/cache";
 import { SegueFunction } from "../constructs/function";
-import { grantList, grantRead } from "../grants";
+import { grantList, grantRead, grantWrite } from "../grants";
 import type { DataStack } from "./data-stack";
 
 /** What listeners meet: the API, the functions behind it, the cache and what loads it. */
@@ -38,7 +38,7 @@ export class ServingStack extends Stack {
     });
     grantRead(lake, this.publish, "runs/*/scores/*", "features/*");
     grantList(lake, this.publish);
-    lake.grantPut(this.publish, "releases/*");
+    grantWrite(lake, this.publish, "releases/*");
 
     this.promote = new SegueFunction(this, "promote", {
       config,
@@ -50,7 +50,7 @@ export class ServingStack extends Stack {
     });
     grantRead(lake, this.promote, "runs/*/evaluation.json");
     grantList(lake, this.promote);
-    lake.grantPut(this.promote, "releases/*");
+    grantWrite(lake, this.promote, "releases/champion.json");
     cache.connect("publish", loaders, this.publish, this.promote);
 
     const readers = network.attachment(this, "ReaderGroup", "cache");

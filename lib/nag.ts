@@ -1,0 +1,64 @@
+import type { PolicyValidationPluginReport } from "aws-cdk-lib";
+import { AwsSolutionsChecks } from "cdk-nag";
+import type { IConstruct } from "constructs";
+
+/** A wildcard in a policy that is meant, where, and why. */
+export interface MeantWildcard {
+  /** Path of the construct that holds the policy. */
+  readonly at: RegExp;
+  /** The resource, with references in pointed brackets. */
+  readonly resource: RegExp;
+  readonly reason: string;
+}
+
+/**
+ * The policies' wildcards over names that a stack cannot know. `Validations.acknowledge` takes exact texts alone, and these hold names that
+ * CDK makes up when it exports from one stack to another.
+ */
+export const meantWildcards: readonly MeantWildcard[] = [
+  {
+    at: /-data\/(Etl|Features)Role\//,
+    resource: /Lake\w+\.Arn>\/(raw|clean|quarantine|features|aws\/lambda)\/\*$/,
+    reason: "Objects of one zone of a bucket, named by shard, hour or run",
+  },
+  {
+    at: /-(serving|model)\/((Publish|Promote|Gate|Register)Role|Roles\/(Train|Score))\//,
+    resource: /:ExportsOutput\w*Lake\w+\/(features|runs|releases)\//,
+    reason: "Objects of runs and releases, named by the run's id",
+  },
+  {
+    at: /-data\/Hooks\/HooksRole\//,
+    resource: /Lake\w+\.Arn>\/\*$/,
+    reason: "Empties the whole bucket before the bucket is deleted",
+  },
+  {
+    at: /-model\/(RegisterRole|Hooks\/HooksRole)\//,
+    resource: /:model-package\/segue-\w+\/\*$/,
+    reason: "Versions of one model package group, numbered by SageMaker",
+  },
+  {
+    at: /-model\/Retraining\/(Role|Schedule)/,
+    resource: /(Arn>|Arn[0-9A-F]{8}):\*$/,
+    reason: "Versions and aliases of one function",
+  },
+  {
+    at: /-model\/Roles\/(Train|Score)\//,
+    resource: /:log-group:\/aws\/sagemaker\/\*$/,
+    reason: "SageMaker names a job's log streams itself",
+  },
+];
+
+/** cdk-nag's AwsSolutions rules, apart from the wildcards that are meant. */
+export class SegueChecks extends AwsSolutionsChecks {
+  override validateScope(scope: IConstruct): PolicyValidationPluginReport {
+    const found = super.validateScope(scope);
+    const violations = found.violations.flatMap((violation) => {
+      const resource = /^AwsSolutions-IAM5\[Resource::(.+)\]$/.exec(violation.ruleName)?.[1];
+      const meant = (path: string) =>
+        resource !== undefined && meantWildcards.some((one) => one.at.test(path) && one.resource.test(resource));
+      const violatingResources = violation.violatingResources.filter(({ constructPath = "" }) => !meant(constructPath));
+      return violatingResources.length ? [{ ...violation, violatingResources }] : [];
+    });
+    return { ...found, violations, success: violations.length === 0 };
+  }
+}
