@@ -71,7 +71,9 @@ export class Recommender {
       return { body: answer(request, list), hit };
     } catch (error) {
       if (!(error instanceof CacheUnavailable || error instanceof NoAnswer)) throw error;
-      if (!this.#popular) throw error instanceof NoAnswer ? error : new NoAnswer(error.message, { cause: error });
+      // Where the cache is and why it is away is for the log, not for the client.
+      const told = error instanceof NoAnswer ? error : new NoAnswer("the cache does not answer", { cause: error });
+      if (!this.#popular) throw told;
       return { body: answer(request, this.#popular), hit: false, fallback: error.message };
     }
   }

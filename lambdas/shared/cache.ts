@@ -145,7 +145,7 @@ export class Cache {
     });
     let reason: Error | undefined;
     cluster.on("node error", (error: Error) => {
-      reason = error;
+      reason ??= error;
     });
     // Without a listener an error event would end the process; each command reports its own failure.
     cluster.on("error", () => undefined);
