@@ -13,7 +13,7 @@ export const newRunId = (now: Date, random: Buffer = randomBytes(4)): string =>
 type Kind = "training" | "transform";
 
 /** The name that Service Quotas gives to the number of instances for a kind of job. */
-export const quotaName = (instanceType: string, kind: Kind): string => `${instanceType} for ${kind} job usage`;
+const quotaName = (instanceType: string, kind: Kind): string => `${instanceType} for ${kind} job usage`;
 
 /**
  * Values of the account's SageMaker quotas with these names; those that the account does not list are left out.
@@ -21,7 +21,7 @@ export const quotaName = (instanceType: string, kind: Kind): string => `${instan
  */
 export type ReadQuotas = (names: ReadonlySet<string>) => Promise<ReadonlyMap<string, number>>;
 
-export interface Job {
+interface Job {
   readonly instanceType: string;
   readonly instanceCount: number;
   readonly imageUri: string;

@@ -29,7 +29,7 @@ interface Stores {
 }
 
 /** A release cannot serve; the one before it still does. */
-export class PromoteError extends Error {
+class PromoteError extends Error {
   override readonly name = "PromoteError";
 }
 

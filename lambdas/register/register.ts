@@ -34,7 +34,7 @@ const describe = (runId: string, approved: boolean): string =>
  * rejected can be found and understood, too.
  * https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateModelPackage.html
  */
-export function modelPackage(input: RegisterInput, { bucket, group }: Settings): CreateModelPackageCommandInput {
+function modelPackage(input: RegisterInput, { bucket, group }: Settings): CreateModelPackageCommandInput {
   const { runId, approved } = input;
   const s3 = (key: string) => `s3://${bucket}/${key}`;
   const metrics = Object.entries(input.metrics).flatMap(([name, value]) =>

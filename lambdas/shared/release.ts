@@ -14,7 +14,7 @@ export const releaseIdSchema = z
   .check(z.regex(RELEASE_ID, "expected a release id like 20261122t035200-1a2b3c4d"));
 
 /** What `segue:pointer` holds: which release serves, and which is on trial for which share of the listeners. */
-export const pointerSchema = z.object({
+const pointerSchema = z.object({
   champion: releaseIdSchema,
   /** What served before the champion, so that a rollback knows where to go. */
   previous: z._default(z.nullable(releaseIdSchema), null),

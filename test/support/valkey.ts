@@ -14,7 +14,7 @@ const root = join(__dirname, "..", "..");
  * The Valkey server that the project's Python environment brings, or the one that `VALKEY_SERVER` names.
  * @throws Error that says how to get one
  */
-export function valkeyBinary(): string {
+function valkeyBinary(): string {
   if (process.env.VALKEY_SERVER) return process.env.VALKEY_SERVER;
   const lib = join(root, ".segue", "venv", "lib");
   for (const python of existsSync(lib) ? readdirSync(lib) : []) {
