@@ -12,7 +12,7 @@ import { type Lock, takeLock } from "./lock";
  * Every process that a supervisor starts, and every process that those start, carries the supervisor's token in this
  * environment variable. It is how leftovers of a crashed run are told from strangers, whatever session they moved to.
  */
-export const tokenVariable = "SEGUE_PROCESSES";
+const tokenVariable = "SEGUE_PROCESSES";
 
 export interface ProcessSpec {
   /** Shown in messages, e.g. `postgres`. */

@@ -71,11 +71,11 @@ export function serverEnvironment(values: {
     // Nothing here may reach for a container, even where Docker is installed.
     DOCKER_HOST: `unix://${path.join(values.tmpDir, "no-docker.sock")}`,
     LAMBDA_EXECUTOR: "local",
-    // A warm Node process takes some 60 MB. Beyond the first of each function they go after half a minute without
-    // work, and at most this many run at a time over all functions; Lambda throttles the rest, as AWS does.
+    // A warm process takes some 60 MB: beyond the first of each function they go after half a minute without work. How
+    // many a function may have is bounded in additions/lambdas.py; invocations over that wait, up to this many in all.
     LAMBDA_WARM_TTL_SECONDS: "30",
-    LAMBDA_ACCOUNT_CONCURRENCY: "24",
-    MINISTACK_WORKER_THREADS: "48",
+    LAMBDA_ACCOUNT_CONCURRENCY: "200",
+    MINISTACK_WORKER_THREADS: "64",
     SFTP_ENABLED: "0",
     IOT_MTLS_ENABLED: "0",
     // What MiniStack's own ElastiCache answers with when there is no Docker.

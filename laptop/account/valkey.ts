@@ -48,8 +48,8 @@ export async function startValkey(
   return { host: "127.0.0.1", port, process: started, passwordFile };
 }
 
-/** The configuration file. Exported for its test. */
-export function configuration(values: {
+/** The configuration file. */
+function configuration(values: {
   readonly port: number;
   readonly busPort: number;
   readonly folder: string;
@@ -67,6 +67,7 @@ export function configuration(values: {
     "maxmemory-policy volatile-lru",
     'save ""',
     "appendonly no",
+    "set-proc-title no", // a title would overwrite the environment, by which leftovers are found
     "user default off nopass sanitize-payload resetchannels -@all",
     `user ${managerUser} on >${values.password} ~* &* +@all`,
   ].join("\n")}\n`;

@@ -487,6 +487,56 @@ describe("SageMaker jobs", () => {
     expect(readFileSync(path.join(account.logDir, "jobs", "run-1.log"), "utf8")).toContain("eval rows=5;");
   });
 
+  test("several instances share the objects of a sharded channel, and their files make one model", async () => {
+    const script = `
+import json, os, pathlib
+host = os.environ["SM_CURRENT_HOST"]
+seen = sorted(f.name for f in pathlib.Path(os.environ["SM_CHANNEL_INTERACTIONS"]).iterdir())
+pathlib.Path(os.environ["SM_MODEL_DIR"], host).write_text(json.dumps({"seen": seen, "hosts": json.loads(os.environ["SM_HOSTS"])}))
+`;
+    await put("code/several.tar.gz", await archive({ "train.py": script }));
+    const one = training("run-8", "learn");
+    const source = (prefix: string, distribution: "ShardedByS3Key" | "FullyReplicated") => ({
+      S3DataSource: {
+        S3DataType: "S3Prefix" as const,
+        S3Uri: `s3://${bucket}/${prefix}`,
+        S3DataDistributionType: distribution,
+      },
+    });
+    const { status, cause } = await run(
+      {
+        Train: {
+          Type: "Task",
+          Resource: "arn:aws:states:::sagemaker:createTrainingJob.sync",
+          Arguments: {
+            ...one,
+            InputDataConfig: [
+              { ChannelName: "interactions", DataSource: source("data/", "ShardedByS3Key") },
+              { ChannelName: "code", DataSource: source("code/several.tar.gz", "FullyReplicated") },
+            ],
+            ResourceConfig: { ...one.ResourceConfig, InstanceCount: 2 },
+            HyperParameters: {
+              sagemaker_program: "train.py",
+              sagemaker_submit_directory: "/opt/ml/input/data/code/several.tar.gz",
+            },
+            CheckpointConfig: undefined,
+          },
+          End: true,
+        },
+      },
+      "Train",
+    );
+    expect({ status, cause }).toEqual({ status: "SUCCEEDED", cause: undefined });
+    const folder = mkdtempSync(path.join(tmpdir(), "segue-model-"));
+    execFileSync("tar", ["xzf", "-", "-C", folder], { input: await get("runs/run-8/output/model.tar.gz") });
+    const written = ["algo-1", "algo-2"].map((host) => JSON.parse(readFileSync(path.join(folder, host), "utf8")));
+    rmSync(folder, { recursive: true });
+    expect(written).toEqual([
+      { seen: ["part-0"], hosts: ["algo-1", "algo-2"] },
+      { seen: ["part-1"], hosts: ["algo-1", "algo-2"] },
+    ]);
+  });
+
   test("a second job continues from the checkpoint of the first", async () => {
     await put("checkpoints/epoch", "7");
     const { status } = await run(

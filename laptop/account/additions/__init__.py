@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import cache, database, endpoints, internals, network, quotas, sagemaker
+from . import cache, database, endpoints, internals, lambdas, network, quotas, sagemaker, streams
 from .settings import Settings
 
 #: CloudFormation types whose handlers wait for a server or load a model, which must not hold MiniStack's event loop.
@@ -15,7 +15,9 @@ def install(settings: Settings) -> sagemaker.SageMaker:
     cache.install(settings)
     database.install(settings)
     endpoints.install(settings)
+    lambdas.install()
     network.install()
+    streams.install()
     available = quotas.install()
     _wait_in_threads()
     return sagemaker.install(settings, available)

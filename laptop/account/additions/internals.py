@@ -7,12 +7,13 @@ instead of a traceback somewhere later.
 from __future__ import annotations
 
 import importlib
+import operator
 from importlib import metadata
 from typing import Any
 
 NEEDED: dict[str, tuple[str, ...]] = {
     "ministack.app": ("SERVICE_HANDLERS", "app"),
-    "ministack.core.lambda_runtime": ("reset",),
+    "ministack.core.lambda_runtime": ("Worker._drain_stderr_bounded", "reset"),
     "ministack.core.router": ("SERVICE_PATTERNS",),
     "ministack.services.cloudformation.provisioners": (
         "_RESOURCE_HANDLERS",
@@ -30,6 +31,15 @@ NEEDED: dict[str, tuple[str, ...]] = {
         "_modify_serverless_cache",
         "_serverless_caches",
         "_users",
+    ),
+    "ministack.services.kinesis": ("_streams",),
+    "ministack.services.lambda_svc": (
+        "_esm_backoff_until",
+        "_esms",
+        "_kinesis_positions",
+        "_poll_kinesis",
+        "acquire_worker",
+        "release_worker",
     ),
     "ministack.services.rds": ("_clusters", "_instances"),
     "ministack.services.stepfunctions": (
@@ -51,7 +61,7 @@ def need(module: str, name: str) -> Any:
     if name not in NEEDED.get(module, ()):
         raise MissingInternal(f"{module}.{name} is used but not listed in internals.NEEDED")
     try:
-        return getattr(importlib.import_module(module), name)
+        return operator.attrgetter(name)(importlib.import_module(module))
     except (ImportError, AttributeError):
         raise MissingInternal(
             f"ministack {_version()} has no {module}.{name}: install the version that the requirements pin"
