@@ -1,0 +1,134 @@
+import { TrainingInstanceType, TransformInstanceType } from "@aws-sdk/client-sagemaker";
+import { environments } from "../../config";
+import { ConfigError, readConfig } from "../../lib/config";
+import { instanceTypes } from "../../lib/instance-types";
+
+const refusal = (input: unknown, name = "dev"): string => {
+  try {
+    readConfig(name, input);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message;
+    throw error;
+  }
+  throw new Error("it was accepted");
+};
+
+describe("configuration", () => {
+  test.each(Object.entries(environments))("%s is valid", (name, input) => {
+    expect(readConfig(name, input).name).toBe(name);
+  });
+
+  test("an empty file is a whole environment, safe by default", () => {
+    const config = readConfig("dev", {});
+    expect(config.removal).toBe("destroy");
+    expect(config.postgres).toMatchObject({ minAcu: 0, tls: true });
+    expect(config.cache).toMatchObject({ tls: true, maxGb: 1 });
+    expect(config.api.auth).toEqual({ type: "iam" });
+    expect(config.retraining.schedule).toBeUndefined();
+  });
+
+  test.each([
+    [{ netwrk: {} }, /^config\/dev\.ts: netwrk: unknown key; use one of account, region, .*network/],
+    [
+      { stream: { mode: "provisioned", shard: 1 } },
+      "config/dev.ts: stream.shard: unknown key; use one of mode, shards, retentionHours",
+    ],
+    [
+      { stream: { mode: "fast" } },
+      'config/dev.ts: stream.mode: "fast" is not allowed; use one of provisioned, on-demand',
+    ],
+    [{ api: { auth: { type: "none" } } }, 'config/dev.ts: api.auth.type: "none" is not allowed; use one of iam, jwt'],
+    [
+      { logs: { retentionDays: 2 } },
+      /^config\/dev\.ts: logs\.retentionDays: 2 is not allowed; use one of 1, 3, 5, 7, 14/,
+    ],
+    [{ etl: { batchSize: "5" } }, 'config/dev.ts: etl.batchSize: "5" is not allowed; must be a number'],
+    [{ etl: { batchSize: 0 } }, "config/dev.ts: etl.batchSize: 0 is not allowed; must be at least 1"],
+    [{ etl: { windowSeconds: 301 } }, "config/dev.ts: etl.windowSeconds: 301 is not allowed; must be at most 300"],
+    [{ etl: { batchSize: 1.5 } }, "config/dev.ts: etl.batchSize: 1.5 is not allowed; must be a whole number"],
+    [{ postgres: { minAcu: 0.3 } }, "config/dev.ts: postgres.minAcu: 0.3 is not allowed; must be a multiple of 0.5"],
+    [{ postgres: { minAcu: 8 } }, "config/dev.ts: postgres.minAcu: 8 is not allowed; must be at most maxAcu, 4"],
+    [
+      { postgres: { engineVersion: "9.6" } },
+      /postgres\.engineVersion: "9\.6" is not allowed; must be an Aurora PostgreSQL version/,
+    ],
+    [{ postgres: { engineVersion: "16.2" } }, /postgres\.engineVersion: "16\.2" is not allowed; .*16\.3/],
+    [
+      { account: 123456789012, region: "eu-west-1" },
+      "config/dev.ts: account: 123456789012 is not allowed; must be a string",
+    ],
+    [
+      { account: "123456789012" },
+      "config/dev.ts: region: nothing is not allowed; account and region go together: set both or neither",
+    ],
+    [{ availabilityZones: ["a", "b"] }, /availabilityZones: \["a","b"\] is not allowed; it needs region too/],
+    [
+      { account: "123456789012", region: "eu-west-1", availabilityZones: ["us-east-1a", "eu-west-1b"] },
+      /availabilityZones: .* is not allowed; must be zones of eu-west-1/,
+    ],
+    [
+      { account: "123456789012", region: "xx-nowhere-1" },
+      /region: "xx-nowhere-1" is not allowed; it has no PyTorch containers; set compute\.images or use one of us-east-1/,
+    ],
+    [
+      { api: { auth: { type: "jwt", issuer: "http://x", audience: ["a"] } } },
+      'config/dev.ts: api.auth.issuer: "http://x" is not allowed; must be an https URL',
+    ],
+    [
+      { api: { auth: { type: "jwt", issuer: "https://x", audience: [] } } },
+      "config/dev.ts: api.auth.audience: [] is not allowed; must hold at least 1",
+    ],
+    [
+      { compute: { training: { hyperparameters: { sagemaker_program: "x" } } } },
+      /hyperparameters\.sagemaker_program: "x" is not allowed; must be a name/,
+    ],
+    [
+      { compute: { training: { hyperparameters: { "sagemaker-x": "x" } } } },
+      /hyperparameters\.sagemaker-x: .* is not allowed; Segue sets it/,
+    ],
+    [
+      { compute: { images: { cpu: "pytorch:latest" } } },
+      /compute\.images\.cpu: "pytorch:latest" is not allowed; must be an image in ECR/,
+    ],
+    [
+      { retraining: { schedule: "daily" } },
+      /retraining\.schedule: "daily" is not allowed; must be rate\(…\) or cron\(…\)/,
+    ],
+    [5, "config/dev.ts: 5 is not allowed; must be an object"],
+  ])("%j is refused with path, value and what is allowed", (input, message) => {
+    if (typeof message === "string") expect(refusal(input)).toBe(message);
+    else expect(refusal(input)).toMatch(message);
+  });
+
+  test("every mistake gets a line of its own", () => {
+    const lines = refusal({ cache: { maxGb: 0, ttlDays: "x" }, tags: 1 }).split("\n");
+    expect(lines).toHaveLength(3);
+    for (const line of lines) expect(line).toMatch(/^config\/dev\.ts: /);
+  });
+
+  test.each(["Prod", "a-b", "1a", "averyveryverylongname"])("the name %s is refused", (name) => {
+    expect(refusal({}, name)).toMatch(/the environment's name must be 1 to 12 lower-case letters and digits/);
+  });
+});
+
+describe("instance types", () => {
+  test("a GPU of a kind that Batch Transform lacks is refused for scoring, with those it has", () => {
+    const message = refusal({ compute: { scoring: { cpu: "ml.g7.2xlarge" } } });
+    expect(message).toMatch(
+      /^config\/dev\.ts: compute\.scoring\.cpu: "ml\.g7\.2xlarge" is not allowed; use one of .*ml\.m5\.xlarge/,
+    );
+  });
+
+  test("all that are offered are known to the API that takes them, and each kind has some", () => {
+    const training: string[] = Object.values(TrainingInstanceType);
+    const transform: string[] = Object.values(TransformInstanceType);
+    expect(training).toEqual(expect.arrayContaining([...instanceTypes.trainingGpu, ...instanceTypes.trainingCpu]));
+    expect(transform).toEqual(expect.arrayContaining(instanceTypes.transformCpu));
+    for (const types of Object.values(instanceTypes)) expect(types.length).toBeGreaterThan(10);
+  });
+
+  test("none is offered as both CPU and GPU", () => {
+    const gpu = new Set<string>(instanceTypes.trainingGpu);
+    expect([...instanceTypes.trainingCpu, ...instanceTypes.transformCpu].filter((type) => gpu.has(type))).toEqual([]);
+  });
+});
