@@ -86,6 +86,8 @@ export async function buildFeatures(client: Client, lake: Bucket, { runId, asOf 
 
 async function compute(client: Client, runId: string, asOf: Date): Promise<void> {
   await client.query("SET LOCAL timezone = 'UTC'");
+  // The default sorts a listener's history on disk.
+  await client.query("SET LOCAL work_mem = '64MB'");
   await client.query("SELECT set_config('segue.as_of', $1, true)", [asOf.toISOString()]);
   await client.query(known);
   await client.query(createInteractions);

@@ -13,7 +13,7 @@ export interface Part {
 
 /** Rows that are held in memory at a time. */
 const READ_ROWS = 5_000;
-const PARQUET_ROWS = 200_000;
+const PARQUET_ROWS = 100_000;
 
 /** Rows of a query, in chunks of `size`, without ever holding all of them. */
 export async function* chunks<T>(

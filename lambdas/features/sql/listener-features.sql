@@ -27,8 +27,8 @@ WITH counts AS (
 ), recent_artists AS (
   SELECT
     listener_id,
-    jsonb_agg(
-      jsonb_build_object('artistNo', artist_no, 'name', name, 'genre', genre, 'plays', plays, 'at', last_time)
+    json_agg(
+      json_build_object('artistNo', artist_no, 'name', name, 'genre', genre, 'plays', plays, 'at', last_time)
       ORDER BY place
     ) AS list
   FROM ranked_artists
@@ -46,8 +46,8 @@ WITH counts AS (
 ), recent_songs AS (
   SELECT
     listener_id,
-    jsonb_agg(
-      jsonb_build_object(
+    json_agg(
+      json_build_object(
         'songId', song_id, 'artistNo', artist_no, 'title', title, 'genre', s.genre, 'rank', rank,
         'durationSeconds', duration_seconds, 'heard', heard, 'at', client_time
       )

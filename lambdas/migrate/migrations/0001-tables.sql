@@ -83,8 +83,8 @@ CREATE TABLE listener_features (
   artists        integer NOT NULL,
   active_days    integer NOT NULL,
   last_event     timestamptz,
-  recent_artists jsonb NOT NULL,
-  recent_songs   jsonb NOT NULL,
+  recent_artists json NOT NULL,
+  recent_songs   json NOT NULL,
   PRIMARY KEY (run_id, listener_id)
 );
 
