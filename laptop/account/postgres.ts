@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { chmod, chown, cp, mkdir, mkdtemp, rm, stat } from "node:fs/promises";
+import { chmod, chown, cp, mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
@@ -116,7 +116,12 @@ async function place(
   owner: Owner | undefined,
 ): Promise<{ binaries: string; dataDir: string; remove: () => Promise<void> }> {
   const native = nativeFolder();
-  await rm(folder, { recursive: true, force: true });
+  // A run that was killed could not delete what it put elsewhere, so it is noted down.
+  const elsewhere = `${folder}.elsewhere`;
+  const left = await readFile(elsewhere, "utf8").catch(() => "");
+  if (left.startsWith(path.join(tmpdir(), "segue-postgres-"))) await discard(left);
+  await rm(elsewhere, { force: true });
+  await discard(folder);
   if (!owner) {
     return { binaries: path.join(native, "bin"), dataDir: folder, remove: () => discard(folder) };
   }
@@ -124,6 +129,7 @@ async function place(
   let binaries = native;
   if (!((await open(native)) && (await open(path.dirname(folder))))) {
     home = await mkdtemp(path.join(tmpdir(), "segue-postgres-"));
+    await writeFile(elsewhere, home);
     await chmod(home, 0o755);
     binaries = path.join(home, "native");
     await cp(native, binaries, { recursive: true, verbatimSymlinks: true });
@@ -132,7 +138,11 @@ async function place(
   await mkdir(home, { recursive: true });
   await mkdir(dataDir, { mode: 0o700 });
   await chown(dataDir, owner.uid, owner.gid);
-  return { binaries: path.join(binaries, "bin"), dataDir, remove: () => discard(home) };
+  return {
+    binaries: path.join(binaries, "bin"),
+    dataDir,
+    remove: () => Promise.all([discard(home), rm(elsewhere, { force: true })]).then(() => {}),
+  };
 }
 
 async function discard(folder: string): Promise<void> {
