@@ -6,7 +6,7 @@ import type { Account as AccountRow, Artist } from "../generator/world";
 export interface ListenerSummary {
   listenerId: string;
   ageGroup: string;
-  /** City, region and country, as far as known. */
+  /** As far as known. */
   place: string;
   plays: number;
 }
@@ -34,7 +34,8 @@ interface Address {
   database: string;
 }
 
-const place = "concat_ws(', ', nullif(city, ''), nullif(region, ''), nullif(country, ''))";
+/** City, region and country for the eye: a region whose code is a mere number says nothing to it. */
+const place = `concat_ws(', ', nullif(city, ''), substring(region from '^[A-Z]+$'), nullif(country, ''))`;
 
 /** The deployed Postgres: writes accounts and artists as their owner does, reads the rest as the feature builder does. */
 export class Store {

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { UsageError } from "./errors";
 
@@ -12,6 +13,8 @@ export interface DemoOptions {
   maxEvents: number;
   port?: number;
   keep: boolean;
+  /** Folder of this run's files. */
+  state: string;
 }
 
 const whole = (low: number, high: number) => (text: string) => {
@@ -44,11 +47,8 @@ export function parseOptions(argv: readonly string[]): DemoOptions | null {
     )
     .option("--max-events <n>", "never send more events than this", whole(100, 10_000_000), 250_000)
     .option("--port <n>", "port of the page (default: a free one)", whole(1, 65_535))
-    .option(
-      "--keep",
-      "keep the templates and the jobs' folders (.segue/demo/cdk.out and jobs) for a look afterwards",
-      false,
-    )
+    .option("--keep", "keep the templates and the jobs' folders for a look afterwards", false)
+    .option("--state <folder>", "where the run keeps its files and logs; one run at a time", join(".segue", "demo"))
     .allowExcessArguments(false)
     .exitOverride()
     .configureOutput({ writeErr: () => {} });

@@ -17,7 +17,7 @@ export class Progress {
   print(line = ""): void {
     this.clear();
     this.out.write(`${line}\n`);
-    if (this.shown) this.draw();
+    if (this.out.isTTY && this.shown) this.draw();
   }
 
   /**

@@ -6,3 +6,6 @@ if (Number.parseInt(process.versions.node, 10) < needed) {
   );
   process.exit(1);
 }
+
+// The AWS SDK would announce, in the midst of the demo, which Node its versions of next year need.
+process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";

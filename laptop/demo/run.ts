@@ -1,5 +1,5 @@
 import { rm } from "node:fs/promises";
-import { join, relative } from "node:path";
+import { join, relative, resolve } from "node:path";
 import { type Account, startAccount } from "../account";
 import { ApiClient } from "../client/api";
 import { awsOptions, type Deployment, readDeployment } from "../client/deployment";
@@ -30,9 +30,6 @@ interface Connections {
   lake: Lake;
 }
 
-/** Where the demo keeps its files, below the repository. */
-export const stateDir = join(root, ".segue", "demo");
-
 /**
  * The whole demo. Comes back when all is shown and, unless `once`, never by itself: the page is served until a signal ends
  * the process (see {@link atShutdown}).
@@ -40,11 +37,12 @@ export const stateDir = join(root, ".segue", "demo");
  * @throws UsageError for what the user gave; DemoError or Error, one line each, for what went wrong
  */
 export async function runDemo(options: DemoOptions, progress: Progress): Promise<void> {
-  const world = await readWorld(options);
   if (options.port !== undefined) await usablePort(options.port);
+  const world = await progress.step("listeners to replay", async () => readWorld(options));
+  for (const note of world.notes) progress.print(`    ${note}`);
   const python = await preparePython(progress);
   const account = await progress.step("emulated account: MiniStack, PostgreSQL, Valkey", (say) =>
-    startAccount({ stateDir, python, log: say }),
+    startAccount({ stateDir: stateDir(options), python, log: say }),
   );
   const logs = relative(process.cwd(), account.logDir) || ".";
   progress.print(`    logs: ${logs}`);
@@ -70,10 +68,12 @@ export async function runDemo(options: DemoOptions, progress: Progress): Promise
   }
 }
 
-async function takeDown(account: Account, { keep }: DemoOptions): Promise<void> {
+const stateDir = ({ state }: DemoOptions): string => resolve(root, state);
+
+async function takeDown(account: Account, options: DemoOptions): Promise<void> {
   await account.stop();
-  if (keep) return;
-  for (const folder of ["cdk.out", "jobs"]) await rm(join(stateDir, folder), { recursive: true, force: true });
+  if (options.keep) return;
+  for (const folder of ["cdk.out", "jobs"]) await rm(join(stateDir(options), folder), { recursive: true, force: true });
 }
 
 function readWorld({ dataset, ...options }: DemoOptions): World | Promise<World> {
@@ -103,7 +103,7 @@ async function runSteps(options: DemoOptions, progress: Progress, account: Accou
         accountId: account.accountId,
         region: account.region,
         environment: account.environment,
-        outputDir: join(stateDir, "cdk.out"),
+        outputDir: join(stateDir(options), "cdk.out"),
         logFile: join(account.logDir, "cdk.log"),
       },
       say,
@@ -140,7 +140,6 @@ async function connect(account: Account): Promise<Connections> {
 }
 
 async function fillTables(world: World, store: Store, progress: Progress): Promise<void> {
-  for (const note of world.notes) progress.print(`    ${note}`);
   await progress.step("accounts and artists into Postgres", async (say) => {
     await store.addArtists(world.artists);
     await store.addAccounts(world.accounts);

@@ -10,6 +10,7 @@ describe("the demo's options", () => {
       days: 60,
       maxEvents: 250_000,
       keep: false,
+      state: ".segue/demo",
     });
   });
 
