@@ -11,7 +11,7 @@ const LISTENERS_A_FILE = 5_000;
 /** What lies beyond says next to nothing about taste. */
 const ARTISTS_A_LISTENER = 1_000;
 /** Fewest listeners of a segment that gets a list. */
-export const SEGMENT_LISTENERS = 20;
+const SEGMENT_LISTENERS = 20;
 
 type Row = [
   listenerId: string,

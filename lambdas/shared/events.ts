@@ -88,7 +88,7 @@ const schemas = [
 export const EVENT_TYPES = schemas.map((schema) => schema.shape.type.value);
 
 /** Event, version 1. `docs/formats.md` says what each field means. */
-export const eventSchema = z
+const eventSchema = z
   .discriminatedUnion("type", schemas, `must be one of ${EVENT_TYPES.join(", ")}`)
   .meta({ id: "Event" });
 export type Event = z.infer<typeof eventSchema>;

@@ -2,7 +2,7 @@ import { Tracer } from "@aws-lambda-powertools/tracer";
 
 /** X-Ray tracer. Apart from `observability`, so that a function that counts its milliseconds need not load the X-Ray SDK.
  * The Lambda service names the daemon; where there is none, nothing is traced. */
-export const tracer = new Tracer({ enabled: "AWS_XRAY_DAEMON_ADDRESS" in process.env });
+const tracer = new Tracer({ enabled: "AWS_XRAY_DAEMON_ADDRESS" in process.env });
 
 /**
  * Runs one step inside a subsegment of its own and records its error there.

@@ -7,7 +7,7 @@ const envelopeSchema = z.object({
   arrivalTime: z.iso.datetime(),
   events: z.array(z.unknown()),
 });
-export type Envelope = z.infer<typeof envelopeSchema>;
+type Envelope = z.infer<typeof envelopeSchema>;
 
 export type Deserialised =
   | { readonly ok: true; readonly envelope: Envelope }

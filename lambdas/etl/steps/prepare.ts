@@ -6,7 +6,7 @@ import { deserialise } from "./deserialise";
 import { lineOf, type ReceivedRecord } from "./read";
 
 /** A record, or one event of it, that could not be taken, as it is kept for replay. */
-export interface Quarantined {
+interface Quarantined {
   readonly reason: string;
   readonly field: string;
   readonly record?: string;
