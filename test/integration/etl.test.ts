@@ -4,8 +4,8 @@ import { parquetReadObjects } from "hyparquet";
 import type { Client } from "pg";
 import { etl, type Sinks } from "../../lambdas/etl/etl";
 import { envelope, kinesisRecord, play } from "../support/events";
-import { MemoryBucket } from "../support/stores";
 import { startDatabase, type TestDatabase } from "../support/postgres";
+import { MemoryBucket } from "../support/stores";
 
 let database: TestDatabase;
 let admin: Client;
