@@ -6,11 +6,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { CloudFormationClient, CreateStackCommand, DescribeStacksCommand } from "@aws-sdk/client-cloudformation";
 import { type Account, startAccount } from "../../laptop/account";
 import { processStart } from "../../laptop/lock";
+import { python } from "../support/account";
 
 jest.setTimeout(120_000);
 
 const root = path.resolve(__dirname, "../..");
-const python = process.env.SEGUE_PYTHON ?? path.join(root, ".segue/venv/bin/python");
 
 let stateDir: string;
 let child: ChildProcess | undefined;
