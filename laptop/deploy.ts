@@ -51,11 +51,6 @@ export async function deploy(target: CdkTarget, say: (state: string) => void): P
   await cdk(target, [...deployment, "--concurrency", "3", "--progress", "events"], onLine);
 }
 
-/** Removes every stack again. */
-export function destroy(target: CdkTarget): Promise<void> {
-  return cdk(target, ["destroy", "--all", "--force", "--app", target.outputDir]);
-}
-
 /**
  * Runs one command of the CDK CLI, its output in the log file.
  *

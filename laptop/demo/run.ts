@@ -44,7 +44,8 @@ export async function runDemo(options: DemoOptions, progress: Progress): Promise
   const account = await progress.step("emulated account: MiniStack, PostgreSQL, Valkey", (say) =>
     startAccount({ stateDir: stateDir(options), python, log: say }),
   );
-  const logs = relative(process.cwd(), account.logDir) || ".";
+  const below = relative(process.cwd(), account.logDir);
+  const logs = below.startsWith("..") ? account.logDir : below;
   progress.print(`    logs: ${logs}`);
   // A server that ends by itself ends the demo; so does the first step that fails.
   const crash = new Promise<never>((_resolve, reject) => {

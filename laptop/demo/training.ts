@@ -21,18 +21,18 @@ interface Rule {
  * @throws DemoError naming the state that failed, why, and its log; or the rules that the gate found broken
  */
 export async function retrain(account: Account, stateMachineArn: string, progress: Progress): Promise<string> {
-  const outcome = await progress.step("retraining", (say) =>
-    followRun(account, stateMachineArn, {
+  return progress.step("retraining", async (say) => {
+    const outcome = await followRun(account, stateMachineArn, {
       onEntered: (state) => say(`in ${state}`),
       onEnded: (state) => {
         say("");
         progress.part(state.name, state.milliseconds, detailOf(state));
       },
-    }),
-  );
-  const runId = findText(outcome.states, "runId");
-  check(outcome, runId, account.logDir);
-  return runId!;
+    });
+    const runId = findText(outcome.states, "runId");
+    check(outcome, runId, account.logDir);
+    return runId!;
+  });
 }
 
 /** @throws DemoError unless the run published a release */
@@ -48,10 +48,20 @@ export function check(outcome: RunOutcome, runId: string | undefined, logDir: st
   const state = outcome.failedState ?? "the state machine";
   const job = jobs[state];
   const log = job && runId ? join(logDir, "jobs", `${runId}-${job}.log`) : logDir;
-  const why = [outcome.error, outcome.cause].filter(Boolean).join(": ").replace(/\s+/g, " ").slice(0, 600);
+  const why = [outcome.error, reasonOf(outcome.cause)].filter(Boolean).join(": ").replace(/\s+/g, " ").slice(0, 600);
   throw new DemoError(
     `${state} ${outcome.status.toLowerCase().replaceAll("_", " ")}: ${why || "no cause given"}; see ${log}`,
   );
+}
+
+/** A failed job's cause is its whole description as JSON, in which one field says why; a Lambda's holds its message. */
+function reasonOf(cause: string | undefined): string | undefined {
+  try {
+    const parsed: unknown = JSON.parse(cause ?? "");
+    return findText(parsed, "FailureReason") ?? findText(parsed, "errorMessage") ?? cause;
+  } catch {
+    return cause;
+  }
 }
 
 function detailOf(state: EndedState): string {

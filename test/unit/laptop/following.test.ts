@@ -48,6 +48,16 @@ describe("the outcome of a run", () => {
     );
   });
 
+  it("finds the reason in the description of a failed job, and in a Lambda's error", () => {
+    const job = { AlgorithmSpecification: { TrainingImage: "x" }, FailureReason: "AlgorithmError: too few rows" };
+    const failed = outcome({ status: "FAILED", failedState: "Train", error: "States.TaskFailed" });
+    expect(() => check({ ...failed, cause: JSON.stringify(job) }, "run1", "/logs")).toThrow(
+      "Train failed: States.TaskFailed: AlgorithmError: too few rows; see",
+    );
+    const thrown = { errorType: "Error", errorMessage: "no such bucket", trace: [] };
+    expect(() => check({ ...failed, cause: JSON.stringify(thrown) }, "run1", "/logs")).toThrow(/: no such bucket; see/);
+  });
+
   it("says which rules the gate found broken", () => {
     const rules = [
       { rule: "minimumLift", value: 1.02, limit: 1.1, passed: false },
