@@ -1,0 +1,60 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { ensurePython } from "../../laptop/python";
+import { appOf } from "./support";
+
+const environments = ["laptop", "dev", "prod"];
+const root = join(__dirname, "../..");
+let folder: string;
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "segue-lint-"));
+  for (const name of environments) {
+    for (const { stackName, template } of appOf(name).app.synth().stacks) {
+      writeFileSync(join(folder, `${stackName}.json`), JSON.stringify(template, null, 1));
+    }
+  }
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** Runs cfn-lint over templates; W3005 is left out, as CDK writes dependencies that a reference makes anyway. */
+async function lint(files: string[]): Promise<string[]> {
+  const python = await ensurePython({ root, log: console.error });
+  const regions = ["us-east-1", "us-west-2", "eu-central-1", "ap-northeast-1", "sa-east-1"];
+  const options = ["--regions", ...regions, "--ignore-checks", "W3005", "--format", "parseable"];
+  const { stdout, stderr, error } = spawnSync(join(dirname(python), "cfn-lint"), [...options, "--template", ...files], {
+    encoding: "utf8",
+  });
+  if (error) throw error;
+  return `${stdout}${stderr}`.split("\n").filter(Boolean);
+}
+
+test("cfn-lint finds nothing in any template, in five regions", async () => {
+  const files = readdirSync(folder).map((name) => join(folder, name));
+  expect(files).toHaveLength(9);
+  expect(await lint(files)).toEqual([]);
+}, 120_000);
+
+test("cfn-lint would find a property that does not exist", async () => {
+  const file = join(folder, "segue-dev-data.json");
+  const broken = join(folder, "broken.json");
+  writeFileSync(broken, readFileSync(file, "utf8").replaceAll('"RetentionPeriodHours"', '"RetentionHours"'));
+  const found = await lint([broken]);
+  rmSync(broken);
+  expect(found).toEqual([expect.stringMatching(/E3002.*RetentionHours/)]);
+}, 120_000);
+
+test("CDK's own validator finds nothing in any template", () => {
+  process.env.CDK_VALIDATION = "true";
+  try {
+    for (const name of environments) {
+      const { directory } = appOf(name).app.synth();
+      const report = JSON.parse(readFileSync(join(directory, "validation-report.json"), "utf8"));
+      expect([name, report.pluginReports]).toEqual([name, []]);
+    }
+  } finally {
+    process.env.CDK_VALIDATION = "false";
+  }
+}, 120_000);
