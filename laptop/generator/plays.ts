@@ -39,7 +39,7 @@ export class Songs {
 const endings = { fits: [0.72, 0.92], misses: [0.28, 0.52] } as const;
 
 /** Seconds heard of a song that fits the listener's taste, or does not. */
-export function listen(durationSeconds: number, fits: boolean, random: Random): number {
+function listen(durationSeconds: number, fits: boolean, random: Random): number {
   const [full, partial] = endings[fits ? "fits" : "misses"];
   const draw = random.float();
   if (draw < full) return durationSeconds;
