@@ -33,7 +33,7 @@ const whole = (low: number, high: number) => (text: string) => {
 export function parseOptions(argv: readonly string[]): DemoOptions | null {
   const command = new Command("npm run demo --")
     .description(
-      "Runs Segue whole on this machine: deploys the templates to an emulated AWS account, replays listeners, trains,\n" +
+      "Runs Segue whole on this machine: deploys the templates to an emulated AWS account, replays listeners, trains, " +
         "publishes, recommends, and serves a page to try it.",
     )
     .option("--once", "end when all is shown, instead of serving the page until Ctrl-C", false)
