@@ -59,7 +59,9 @@ const postgres = z.strictObject({
   /** Aurora PostgreSQL; 16.3 and 17.4 are the first that pause. */
   engineVersion: z
     .string()
-    .regex(/^(16\.([3-9]|\d\d)|17\.\d+|18\.\d+)$/, { error: "must be an Aurora PostgreSQL version from 16.3, such as 17.7" })
+    .regex(/^(16\.([3-9]|\d\d)|17\.\d+|18\.\d+)$/, {
+      error: "must be an Aurora PostgreSQL version from 16.3, such as 17.7",
+    })
     .default("17.7"),
   /** 0 lets the database pause when nobody is connected; it wakes in about 15 seconds. */
   minAcu: z.number().min(0).max(256).multipleOf(0.5).default(0),

@@ -9,13 +9,13 @@ import { digest } from "../names";
 import type { Attachment } from "./function";
 import { admit, type Network } from "./network";
 
-/** Commands that a cluster client sends by itself. */
-const client = "+@connection +cluster|slots +cluster|shards +cluster|nodes +info";
+/** Commands that clients of a cluster send by themselves, by name: the category `@connection` would let one end others' connections. */
+const client = "+ping +client|setname +client|setinfo +cluster|slots +cluster|shards +cluster|nodes +info";
 
 /** What each user may do: keys of releases (`r:`) and of Segue itself (`segue:`), and nothing administrative. */
 const users = {
-  recommend: `on ~r:* ~segue:* -@all +@read ${client}`,
-  publish: `on ~r:* ~segue:* -@all +@read +@write ${client}`,
+  recommend: `on ~r:* ~segue:* -@all +get ${client}`,
+  publish: `on ~r:* ~segue:* -@all +get +set ${client}`,
 } as const;
 
 export type CacheUser = keyof typeof users;
