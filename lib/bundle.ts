@@ -7,7 +7,7 @@ import { buildSync } from "esbuild";
 const lambdas = join(__dirname, "../lambdas");
 
 /** One function's bundle. */
-export interface Bundle {
+interface Bundle {
   /** Folder that holds `index.mjs` and its source map. */
   readonly folder: string;
   /** Digest of the code, the same from whatever machine. */

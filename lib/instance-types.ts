@@ -23,6 +23,3 @@ export const instanceTypes = {
     "r7i",
   ]),
 };
-
-/** Families whose storage is a local NVMe disk: its size is fixed, and a customer's key for the volume is refused. */
-export const nvmeFamilies = ["g4dn", "g5", "g6", "g6e", "g7", "g7e", "p4d", "p5"];

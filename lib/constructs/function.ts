@@ -18,7 +18,7 @@ const common = [
 type CommonVariable = (typeof common)[number];
 
 /** The variables that a function's schema asks for beyond the common ones, as CloudFormation passes them: text. */
-export type Variables<S extends z.core.$ZodType> = Record<
+type Variables<S extends z.core.$ZodType> = Record<
   Exclude<Extract<keyof z.core.input<S>, string>, CommonVariable>,
   string
 >;

@@ -27,7 +27,7 @@ import { type MlCode, trainProgram } from "./ml-code";
 import { passRole, SageMakerJob, throttled } from "./sagemaker-job";
 
 /** The functions that a run calls, by the state that calls them. */
-export interface RunFunctions {
+interface RunFunctions {
   readonly prepareRun: IFunction;
   readonly features: IFunction;
   readonly gate: IFunction;
