@@ -67,7 +67,7 @@ function steps(python: string): Step[] {
     jest("unit"),
     {
       name: "ml",
-      command: [python, "-m", "pytest", "-q", "test/ml", `--junitxml=${junit}`],
+      command: [python, "-m", "pytest", "-q", "test/ml", "test/account_py", `--junitxml=${junit}`],
       report: { file: junit, read: readJunit },
     },
     jest("infra"),

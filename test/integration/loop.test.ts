@@ -1,0 +1,318 @@
+import { join } from "node:path";
+import { CloudFormationClient, DescribeStacksCommand } from "@aws-sdk/client-cloudformation";
+import { CloudWatchLogsClient, DescribeLogGroupsCommand } from "@aws-sdk/client-cloudwatch-logs";
+import { DescribeServerlessCachesCommand, ElastiCacheClient } from "@aws-sdk/client-elasticache";
+import { KinesisClient, ListStreamsCommand } from "@aws-sdk/client-kinesis";
+import {
+  GetFunctionConfigurationCommand,
+  LambdaClient,
+  ListEventSourceMappingsCommand,
+  ListFunctionsCommand,
+} from "@aws-sdk/client-lambda";
+import { ListBucketsCommand, S3Client } from "@aws-sdk/client-s3";
+import { ListModelPackageGroupsCommand, ListModelsCommand, SageMakerClient } from "@aws-sdk/client-sagemaker";
+import { ListStateMachinesCommand, SFNClient } from "@aws-sdk/client-sfn";
+import { Client } from "pg";
+import { type Account, startAccount } from "../../laptop/account";
+import { type Answer, ApiClient } from "../../laptop/client/api";
+import { awsOptions, type Deployment, readDeployment } from "../../laptop/client/deployment";
+import { type Evaluation, Lake } from "../../laptop/client/lake";
+import { followRun } from "../../laptop/client/run";
+import { Store } from "../../laptop/client/store";
+import { replay } from "../../laptop/demo/replay";
+import { settle } from "../../laptop/demo/settle";
+import { type CdkTarget, cdk } from "../../laptop/deploy";
+import { generate } from "../../laptop/generator";
+import { ensurePython } from "../../laptop/python";
+
+/**
+ * One deployment's whole life on the emulated account, in order: deploy, events good and bad, a run, recommendations, a
+ * job that fails, an update, an update that fails and is rolled back, destroy.
+ */
+const root = join(__dirname, "..", "..");
+const stateDir = join(root, ".segue", "test", "loop");
+const minutes = (count: number) => count * 60_000;
+const quiet = { onEntered: () => {}, onEnded: () => {} };
+
+let account: Account;
+let target: CdkTarget;
+let deployment: Deployment;
+let api: ApiClient;
+let store: Store;
+let lake: Lake;
+const clients: { destroy(): void }[] = [];
+
+const world = generate({ seed: 7, listeners: 300, artists: 200, days: 60, maxEvents: 30_000, now: new Date() });
+
+type Options = ReturnType<typeof awsOptions>;
+
+/** A client of the emulated account, closed at the end. */
+function client<C extends { destroy(): void }>(Kind: new (options: Options) => C): C {
+  const made = new Kind({ ...awsOptions(account), forcePathStyle: true } as Options);
+  clients.push(made);
+  return made;
+}
+
+/** Synthesizes the environment with a change, and runs one CDK command on it. */
+async function deployWith(change: string): Promise<void> {
+  const app = `${join(root, "node_modules", ".bin", "tsx")} ${join(__dirname, "apps", "changed.ts")}`;
+  const options = ["--app", app, "-c", `change=${change}`, "--output", target.outputDir];
+  await cdk(target, ["deploy", "--all", "--require-approval", "never", ...options]);
+}
+
+beforeAll(async () => {
+  const python = await ensurePython({ root, log: () => {} });
+  account = await startAccount({ stateDir, python, log: () => {} });
+  target = {
+    accountId: account.accountId,
+    region: account.region,
+    environment: account.environment,
+    outputDir: join(stateDir, "cdk.out"),
+    logFile: join(account.logDir, "cdk.log"),
+  };
+  await cdk({ ...target, cwd: stateDir }, ["bootstrap", `aws://${account.accountId}/${account.region}`]);
+  await deployWith("none");
+  deployment = await readDeployment(account);
+  api = new ApiClient(deployment.apiUrl, account.region, awsOptions(account).credentials);
+  store = new Store(deployment.postgres);
+  lake = new Lake(account, deployment.lakeBucket);
+  await store.addArtists(world.artists);
+  await store.addAccounts(world.accounts);
+}, minutes(6));
+
+afterAll(async () => {
+  for (const client of clients) client.destroy();
+  api?.close();
+  lake?.close();
+  await store?.close();
+  await account?.stop();
+}, minutes(1));
+
+describe("POST /v1/events", () => {
+  const play = (changes: object = {}) => ({
+    eventId: `e${Math.random().toString(36).slice(2)}`,
+    type: "play",
+    listenerId: "l00001",
+    artistId: world.artists[0]!.artistId,
+    time: new Date().toISOString(),
+    listenedSeconds: 100,
+    durationSeconds: 200,
+    ...changes,
+  });
+  const post = (...events: object[]) => api.post("/v1/events", { events });
+  const text = ({ body }: Answer) => JSON.stringify(body);
+
+  test("refuses what is not JSON", async () => {
+    const answer = await api.post("/v1/events", '{"events": [');
+    expect(answer.status).toBe(400);
+    expect(text(answer)).toMatch(/JSON/);
+  });
+
+  test.each([
+    ["an unknown type", { type: "dance" }, "type"],
+    ["a time in the future", { time: new Date(Date.now() + 3_600_000).toISOString() }, "time"],
+    ["a listener id that is none", { listenerId: "a b" }, "listenerId"],
+    ["an unknown field", { colour: "red" }, "colour"],
+  ])("refuses %s and names the field", async (_what, changes, field) => {
+    const answer = await post(play(changes));
+    expect(answer.status).toBe(400);
+    expect(answer.body).toMatchObject({ errors: [{ index: 0, field }] });
+  });
+
+  test("refuses 501 events", async () => {
+    const answer = await post(...Array.from({ length: 501 }, () => play()));
+    expect(answer.status).toBe(400);
+    expect(text(answer)).toMatch(/500/);
+  });
+
+  test("refuses a body of 10 MB", async () => {
+    const answer = await api.post("/v1/events", { events: [], padding: "x".repeat(10_000_000) });
+    expect(answer.status).toBe(413);
+  });
+
+  test("keeps the good events of a mixed request", async () => {
+    const good = play();
+    const answer = await post(play({ type: "dance" }), good, play({ durationSeconds: -1 }));
+    expect(answer.status).toBe(207);
+    expect(answer.body).toMatchObject({
+      accepted: 1,
+      rejected: [
+        { index: 0, field: "type" },
+        { index: 2, field: "durationSeconds" },
+      ],
+    });
+    const deadline = Date.now() + 30_000;
+    let arrived = await store.arrived(good.eventId);
+    while (!arrived && Date.now() < deadline) arrived = await store.arrived(good.eventId);
+    expect(arrived).toMatchObject({ eventId: good.eventId, type: "play" });
+  });
+});
+
+describe("a run", () => {
+  test(
+    "turns replayed events into a release",
+    async () => {
+      const before = await store.countEvents();
+      const sent = await replay(api, world.events(), () => {});
+      expect(sent.refusedGood).toBe(0);
+      expect(sent.duplicates).toBeGreaterThan(0);
+      const counters = { rows: () => store.countEvents(), quarantined: () => lake.count("quarantine/") };
+      await settle(before + sent.kept, counters, () => {});
+
+      const run = await followRun(account, deployment.stateMachineArn, quiet);
+      expect({ status: run.status, error: run.error, cause: run.cause }).toEqual({
+        status: "SUCCEEDED",
+        error: undefined,
+        cause: undefined,
+      });
+      expect(run.states.map(({ name }) => name)).toEqual([
+        "PrepareRun",
+        "BuildFeatures",
+        "Train",
+        "Gate",
+        "Register",
+        "Approved?",
+        "CreateModel",
+        "Score",
+        "DeleteModel",
+        "Scored?",
+        "Publish",
+        "Promote",
+        "Done",
+      ]);
+    },
+    minutes(5),
+  );
+
+  test("whose model is better than popularity and random", async () => {
+    const { release } = await lake.json<{ release: string }>("releases/champion.json");
+    const { metrics } = await lake.json<Evaluation>(`runs/${release}/evaluation.json`);
+    expect(metrics.model["ndcg@20"]).toBeGreaterThan(1.1 * metrics.popularity["ndcg@20"]!);
+    expect(metrics.popularity["ndcg@20"]).toBeGreaterThan(metrics.random["ndcg@20"]!);
+  });
+
+  test.each([
+    ["a known listener", () => world.accounts[0]!.listenerId, "personal"],
+    ["a new listener", () => world.newListeners[0]!, "segment"],
+    ["an unknown listener", () => "nobody-here", "popular"],
+  ])("answers %s", async (_who, listenerId, source) => {
+    const answer = await api.get(`/v1/listeners/${listenerId()}/recommendations?limit=5`);
+    expect(answer.status).toBe(200);
+    const body = answer.body as { source: string; items: { rank: number; name: string; score: number }[] };
+    expect(body.source).toBe(source);
+    expect(body.items.map(({ rank }) => rank)).toEqual([1, 2, 3, 4, 5]);
+    for (const { name, score } of body.items) {
+      expect(name).toEqual(expect.any(String));
+      expect(Math.abs(score)).toBeLessThanOrEqual(1);
+    }
+  });
+
+  test("refuses a limit that is none", async () => {
+    const answer = await api.get("/v1/listeners/l00001/recommendations?limit=many");
+    expect(answer.status).toBe(400);
+    expect(JSON.stringify(answer.body)).toMatch(/limit/);
+  });
+});
+
+describe("a deployment", () => {
+  const ttl = async () => {
+    const lambda = client(LambdaClient);
+    const { Functions = [] } = await lambda.send(new ListFunctionsCommand({}));
+    const publish = Functions.find(({ FunctionName }) => /publish/i.test(FunctionName ?? ""))!;
+    const found = await lambda.send(new GetFunctionConfigurationCommand({ FunctionName: publish.FunctionName! }));
+    return Number(found.Environment?.Variables?.TTL_SECONDS) / 86_400;
+  };
+  const status = async (stack: string) => {
+    const { Stacks = [] } = await client(CloudFormationClient).send(new DescribeStacksCommand({}));
+    return Stacks.find(({ StackName }) => StackName === `segue-laptop-${stack}`)?.StackStatus;
+  };
+
+  test(
+    "shows a training job that fails, with its reason",
+    async () => {
+      await deployWith("failing-job");
+      const champion = await lake.json("releases/champion.json");
+      const run = await followRun(account, deployment.stateMachineArn, quiet);
+      expect(run.status).toBe("FAILED");
+      expect(run.cause).toMatch(/rank/);
+      expect(run.states.map(({ name }) => name)).not.toContain("Promote");
+      expect(await lake.json("releases/champion.json")).toEqual(champion);
+    },
+    minutes(4),
+  );
+
+  test(
+    "is updated in place",
+    async () => {
+      expect(await ttl()).toBe(7);
+      await deployWith("ttl");
+      expect(await ttl()).toBe(3);
+      expect(await status("serving")).toBe("UPDATE_COMPLETE");
+      expect((await api.get("/v1/listeners/l00001/recommendations")).status).toBe(200);
+    },
+    minutes(3),
+  );
+
+  test(
+    "goes back when an update fails",
+    async () => {
+      await expect(deployWith("broken")).rejects.toThrow(/nonsense/);
+      expect(await status("serving")).toBe("UPDATE_ROLLBACK_COMPLETE");
+      expect(await ttl()).toBe(3);
+      expect((await api.get("/v1/listeners/l00001/recommendations")).status).toBe(200);
+    },
+    minutes(3),
+  );
+
+  test(
+    "leaves nothing behind when destroyed",
+    async () => {
+      await cdk(target, ["destroy", "--all", "--force", "--app", target.outputDir]);
+      const [stacks, buckets, functions, mappings, streams, machines, groups, models, caches, logs] = await Promise.all(
+        [
+          client(CloudFormationClient).send(new DescribeStacksCommand({})),
+          client(S3Client).send(new ListBucketsCommand({})),
+          client(LambdaClient).send(new ListFunctionsCommand({})),
+          client(LambdaClient).send(new ListEventSourceMappingsCommand({})),
+          client(KinesisClient).send(new ListStreamsCommand({})),
+          client(SFNClient).send(new ListStateMachinesCommand({})),
+          client(SageMakerClient).send(new ListModelPackageGroupsCommand({})),
+          client(SageMakerClient).send(new ListModelsCommand({})),
+          client(ElastiCacheClient).send(new DescribeServerlessCachesCommand({})),
+          client(CloudWatchLogsClient).send(new DescribeLogGroupsCommand({})),
+        ],
+      );
+      const ours = (names: (string | undefined)[] = []) => names.filter((name) => /segue/i.test(name ?? ""));
+      expect({
+        stacks: ours(stacks.Stacks?.map(({ StackName }) => StackName)),
+        buckets: ours(buckets.Buckets?.map(({ Name }) => Name)),
+        functions: functions.Functions,
+        mappings: mappings.EventSourceMappings,
+        streams: streams.StreamNames,
+        machines: machines.stateMachines,
+        groups: groups.ModelPackageGroupSummaryList,
+        models: models.Models,
+        caches: caches.ServerlessCaches,
+        logs: ours(logs.logGroups?.map(({ logGroupName }) => logGroupName)),
+      }).toEqual({
+        stacks: [],
+        buckets: [],
+        functions: [],
+        mappings: [],
+        streams: [],
+        machines: [],
+        groups: [],
+        models: [],
+        caches: [],
+        logs: [],
+      });
+      const { host, port, adminUser, database } = account.postgres;
+      const postgres = new Client({ host, port, user: adminUser, database });
+      await postgres.connect();
+      const { rows } = await postgres.query("SELECT tablename FROM pg_tables WHERE schemaname = 'public'");
+      await postgres.end();
+      expect(rows).toEqual([]);
+    },
+    minutes(3),
+  );
+});
