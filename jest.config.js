@@ -2,7 +2,6 @@
 const esmOnly = [
   "hyparquet",
   "hyparquet-writer",
-  "hyparquet-compressors",
   "hysnappy",
   "fzstd",
   "aws4fetch",

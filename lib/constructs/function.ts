@@ -6,6 +6,7 @@ import { Architecture, Code, Function as LambdaFunction, Runtime, Tracing } from
 import { LogGroup } from "aws-cdk-lib/aws-logs";
 import type { Construct } from "constructs";
 import type { z } from "zod";
+import { bundle } from "../bundle";
 import type { EnvironmentConfig } from "../config";
 
 /** Variables that every function gets from the construct. */
@@ -113,7 +114,7 @@ function allowNetworkInterfaces(role: Role): void {
 /** The function's bundle; where CDK is told not to bundle, as in tests of templates, its source folder under a hash that never changes. */
 function codeOf(scope: Construct, id: string): Code {
   const { folder, hash } = Stack.of(scope).bundlingRequired
-    ? (require("../bundle") as typeof import("../bundle")).bundle(id)
+    ? bundle(id)
     : { folder: join(__dirname, "../../lambdas", id), hash: id };
   return Code.fromAsset(folder, { assetHash: hash, assetHashType: AssetHashType.CUSTOM });
 }

@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "@jest/globals";
 import { Cache, type CacheOptions, CacheUnavailable } from "../../lambdas/shared/cache";
 import { startValkey, type TestValkey } from "../support/valkey";
 

@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { promote } from "../../lambdas/promote/promote";
 import { publish } from "../../lambdas/publish/publish";
 import { NoAnswer, Recommender } from "../../lambdas/recommend/recommend";

@@ -1,5 +1,4 @@
 import { gzipSync } from "node:zlib";
-import { beforeEach, describe, expect, test } from "@jest/globals";
 import { pack } from "tar-stream";
 import { gateEnvironment } from "../../../lambdas/gate/environment";
 import { gate } from "../../../lambdas/gate/gate";

@@ -1,5 +1,4 @@
 import { ServiceQuotasClient } from "@aws-sdk/client-service-quotas";
-import { describe, expect, test } from "@jest/globals";
 import { type Compute, prepareRunEnvironment } from "../../../lambdas/prepare-run/environment";
 import { newRunId, prepareRun, prepareRunInput } from "../../../lambdas/prepare-run/prepare-run";
 import { quotasOf } from "../../../lambdas/prepare-run/quotas";

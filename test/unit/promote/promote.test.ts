@@ -1,4 +1,3 @@
-import { beforeEach, expect, test } from "@jest/globals";
 import { promote } from "../../../lambdas/promote/promote";
 import { cacheKeys, POINTER_KEY } from "../../../lambdas/shared/release";
 import { MemoryBucket, MemoryCache } from "../../support/stores";

@@ -1,4 +1,3 @@
-import { beforeEach, describe, expect, test } from "@jest/globals";
 import { publish } from "../../../lambdas/publish/publish";
 import { CacheUnavailable } from "../../../lambdas/shared/cache";
 import { unpackChunk } from "../../../lambdas/shared/catalogue";

@@ -1,5 +1,4 @@
 import { join } from "node:path";
-import { beforeAll, expect, test } from "@jest/globals";
 import { type BuildResult, build } from "esbuild";
 
 let bundle: BuildResult<{ metafile: true; write: false }>;

@@ -1,4 +1,3 @@
-import { describe, expect, test } from "@jest/globals";
 import { readRequest } from "../../../lambdas/recommend/parameters";
 import { listenerPathSchema, recommendationsQuerySchema } from "../../../lambdas/shared/recommendations";
 

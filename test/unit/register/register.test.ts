@@ -1,5 +1,4 @@
 import { SageMakerClient } from "@aws-sdk/client-sagemaker";
-import { describe, expect, test } from "@jest/globals";
 import { type RegisterInput, register, registerInput } from "../../../lambdas/register/register";
 import { answered } from "../../support/aws-client";
 

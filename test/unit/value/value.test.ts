@@ -1,4 +1,3 @@
-import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { releaseTag } from "../../../lambdas/shared/release";
 import { decodeValue, encodeValue, SOURCES, type Value, ValueError, valueBytes } from "../../../lambdas/shared/value";
