@@ -6,13 +6,16 @@ import argparse
 import json
 from pathlib import Path
 
+import torch
+
 from .data import adjacency_pairs, read_adjacency
 from .errors import SegueError
 from .evaluate import fold_in, random_holdout, score_with
-from .ials import Settings, default_settings, train
+from .ials import SETTINGS, Settings, default_settings, train
 from .metrics import rank_all
+from .pairs import Pairs
 from .runtime import Clock, choose_device, peak_memory, say, set_up
-from .tune import choose_sweeps, search
+from .tune import MOST_SWEEPS, choose, search
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 is PyTorch's choice")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, help="also write the result here")
-    for name, kind in (("rank", int), ("sweeps", int), ("a0", float), ("ridge", float), ("nu", float)):
+    for name, kind in SETTINGS:
         parser.add_argument(f"--{name}", type=kind, help="fix this setting")
 
 
@@ -35,16 +38,15 @@ def run(options: argparse.Namespace) -> dict[str, object]:
     set_up(device, options.threads, options.seed)
     clock = Clock()
     with clock.phase("read"):
-        known, relevant = adjacency_pairs(read_adjacency(options.train, "--train"), read_adjacency(options.test, "--test"))
+        known, relevant = adjacency_pairs(
+            read_adjacency(options.train, "--train"), read_adjacency(options.test, "--test")
+        )
         # A pair in both files cannot be found: it is masked.
         relevant = relevant.where(~known.has(relevant.rows, relevant.columns))
         if not relevant.count:
             raise SegueError("--test: every pair is also in --train")
-    settings = default_settings(known.height, known.width, options.seed)
-    fixed = {name: getattr(options, name) for name in ("rank", "a0", "ridge", "nu") if getattr(options, name) is not None}
-    settings = settings.changed(**fixed).check()
     with clock.phase("tune"):
-        settings = _choose(known, settings, options, device)
+        settings = _choose(known, options, device)
     with clock.phase("train"):
         model = train(known, settings, device)
     with clock.phase("fold in"):
@@ -71,11 +73,10 @@ def run(options: argparse.Namespace) -> dict[str, object]:
     return result
 
 
-def _choose(known, settings: Settings, options: argparse.Namespace, device) -> Settings:
-    if options.sweeps is not None and not options.tune:
-        return settings.changed(sweeps=options.sweeps).check()
+def _choose(known: Pairs, options: argparse.Namespace, device: torch.device) -> Settings:
+    fixed = {name: value for name, _ in SETTINGS if (value := getattr(options, name)) is not None}
+    start = default_settings(known, options.seed).changed(sweeps=MOST_SWEEPS).changed(**fixed).check()
     part, validation = random_holdout(known, options.seed)
-    start = settings.changed(sweeps=options.sweeps or 16)
     if options.tune:
-        return search(part, validation, start, device, options.tune_seconds).settings
-    return choose_sweeps(part, validation, start, device).settings
+        return search(part, validation, start, device, options.tune_seconds, frozenset(fixed)).settings
+    return choose(part, validation, start, device, frozenset(fixed)).settings

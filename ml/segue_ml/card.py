@@ -25,10 +25,10 @@ and not for inferring age, place or any other trait of a listener.
 
 ## Data
 
-{data["interactions"]:,} interactions of {data["listeners"]:,} listeners with {data["artists"]:,} artists, from {data["first"]}
-to {data["last"]}. An interaction is a listener, an artist and a day, weighted by what was played, liked and clicked.
-Listeners are known by a pseudonymous id; the model holds no listener's data, only artists' vectors and lists of segments of
-ten listeners or more.
+{data["interactions"]:,} interactions of {data["listeners"]:,} listeners with {data["artists"]:,} artists,
+from {data["first"]} to {data["last"]}. An interaction is a listener, an artist and a day, weighted by what was played,
+liked and clicked. Listeners are known by a pseudonymous id; the model holds no listener's data, only artists' vectors
+and lists of segments of ten listeners or more.
 
 ## Evaluation
 

@@ -135,9 +135,7 @@ def compare(model: Model, holdout: Holdout, device: torch.device, k: int, seed: 
         "random": at_random,
     }
     return {
-        name: rank_all(
-            score, holdout.relevant, holdout.masked, k, device, holdout.listeners, holdout.candidates
-        )
+        name: rank_all(score, holdout.relevant, holdout.masked, k, device, holdout.listeners, holdout.candidates)
         for name, score in contestants.items()
     }
 

@@ -1,11 +1,11 @@
 """The model directory: what training leaves for scoring, and nothing of any listener.
 
-    model.json           schema version, settings, ridge, score mapping, counts
-    artist_factors.npy   float32 [artists, rank], in the principal axes
-    spectrum.npy         float32 [rank], the diagonal of the factors' Gram matrix in these axes
-    artist_numbers.npy   int32 [artists], ascending
-    segments.json        segment → artist numbers and scores, best first
-    code/                this package and serve.sh, which the container runs
+model.json           schema version, settings, ridge, score mapping, counts
+artist_factors.npy   float32 [artists, rank], in the principal axes
+spectrum.npy         float32 [rank], the diagonal of the factors' Gram matrix in these axes
+artist_numbers.npy   int32 [artists], ascending
+segments.json        segment → artist numbers and scores, best first
+code/                this package and serve.sh, which the container runs
 """
 
 from __future__ import annotations

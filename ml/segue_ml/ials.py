@@ -26,6 +26,9 @@ from .pairs import Pairs
 CPU_BLOCK, GPU_BLOCK = 2 << 20, 64 << 20  # floats gathered at a time
 LONGEST_ROW = 16384  # pairs of one row gathered at a time
 
+# What a command line may fix, with its type.
+SETTINGS = (("rank", int), ("sweeps", int), ("a0", float), ("ridge", float), ("nu", float), ("strength", float))
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -34,7 +37,7 @@ class Settings:
 
     rank: int = 64
     sweeps: int = 8
-    a0: float = 0.1
+    a0: float = 0.03
     ridge: float = 3.0
     nu: float = 1.0
     strength: float = 0.3
@@ -62,11 +65,17 @@ class Settings:
         return asdict(self)
 
 
-def default_settings(listeners: int, artists: int, seed: int = 0) -> Settings:
-    """Settings that scale with the catalogue: rank about 2 √artists in steps of 32, within the size of the data. Sparse
-    catalogues of tens of thousands of artists gain from every added dimension; small ones overfit."""
+def default_settings(pairs: Pairs, seed: int = 0) -> Settings:
+    """Settings that scale with the data.
+
+    Rank: about 2 √artists in steps of 32, within the size of the data; sparse catalogues of tens of thousands of
+    artists gain from every added dimension, small ones overfit. Ridge: three quarters of (interactions per listener ×
+    interactions per artist)^¼, the scale of the singular values that chance alone gives such a matrix.
+    """
+    listeners, artists = int((pairs.lengths > 0).sum()), len(np.unique(pairs.columns))
     rank = int(np.clip(32 * round(2 * np.sqrt(artists) / 32), 32, 512))
-    return Settings(rank=max(1, min(rank, listeners, artists)), seed=seed)
+    chance = (pairs.count**2 / max(1, listeners * artists)) ** 0.25
+    return Settings(rank=max(1, min(rank, listeners, artists)), ridge=round(max(0.05, 0.75 * chance), 3), seed=seed)
 
 
 @dataclass(frozen=True)
@@ -262,7 +271,9 @@ def train(
         artists = by_artist.solve(turned.artists, turned.diagonal)
         model = Model(*principal_axes(artists), ridge, settings, pairs.width)
         if not torch.isfinite(model.spectrum).all():
-            raise SegueError(f"training diverged in sweep {sweep}: raise ridge ({settings.ridge}) or a0 ({settings.a0})")
+            raise SegueError(
+                f"training diverged in sweep {sweep}: raise ridge ({settings.ridge:g}) or a0 ({settings.a0:g})"
+            )
         if after_sweep is None and sweep == settings.sweeps:
             break
         listeners = model.listeners(by_listener)

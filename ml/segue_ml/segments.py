@@ -99,7 +99,9 @@ def segment_lists(
             share = (counts + prior * wider) / (len(rows) + prior)
         shares[segment] = share.astype(np.float32)
         best = np.argsort(-share, kind="stable")[: min(length, int((share > 0).sum()))]
-        lists[segment] = SegmentList(best.astype(np.int32), (share[best] / share[best[0]]).astype(np.float32), len(rows))
+        lists[segment] = SegmentList(
+            best.astype(np.int32), (share[best] / share[best[0]]).astype(np.float32), len(rows)
+        )
     return lists
 
 

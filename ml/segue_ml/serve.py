@@ -22,7 +22,8 @@ from .runtime import choose_device, say, set_up
 from .score import LineError, Scorer
 from .value import release_tag
 
-MAX_PAYLOAD_MB = 20
+MAX_PAYLOAD_MB = 6
+LARGEST_BODY_MB = 100  # what Batch Transform can be set to
 PARAMETERS = {"MaxConcurrentTransforms": 1, "BatchStrategy": "MULTI_RECORD", "MaxPayloadInMB": MAX_PAYLOAD_MB}
 CONTENT_TYPES = ("application/jsonlines", "application/x-jsonlines", "application/jsonl")
 
@@ -72,8 +73,8 @@ def _moment(text: str) -> int:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers in text/plain; errors are one line. A bad line refuses the whole request, so that the job fails instead of
-    publishing a wrong list."""
+    """Answers in text/plain; errors are one line. A bad line refuses the whole request, so that the job fails instead
+    of publishing a wrong list."""
 
     protocol_version = "HTTP/1.1"
     server_version = "segue"
@@ -92,8 +93,8 @@ class Handler(BaseHTTPRequestHandler):
         length = self.headers.get("Content-Length", "")
         if not length.isdecimal():
             return self._answer(411, "Content-Length is required", close=True)
-        if int(length) > MAX_PAYLOAD_MB << 20:
-            return self._answer(413, f"more than {MAX_PAYLOAD_MB} MB in one request", close=True)
+        if int(length) > LARGEST_BODY_MB << 20:
+            return self._answer(413, f"more than {LARGEST_BODY_MB} MB in one request", close=True)
         body = self.rfile.read(int(length))
         if self.path != "/invocations":
             return self._answer(404, "no such path; POST goes to /invocations")
@@ -107,7 +108,7 @@ class Handler(BaseHTTPRequestHandler):
         except LineError as error:
             say(f"refused: {one_line(error)}")
             return self._answer(400, one_line(error))
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             say(f"failed: {one_line(error)}")
             return self._answer(500, one_line(error))
         say(f"{len(lines)} lines in {time.perf_counter() - started:.2f} s")
@@ -126,7 +127,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+    def log_message(self, format: str, *args: object) -> None:
         """Silent: /ping comes every second, and invocations are logged above."""
 
 

@@ -23,15 +23,13 @@ from .data import Dataset, read_dataset
 from .errors import SegueError, one_line
 from .evaluate import by_group, compare, iso, random_holdout, temporal_holdout
 from .export import export
-from .ials import Settings, default_settings, train
+from .ials import SETTINGS, Settings, default_settings, train
 from .pairs import Pairs
 from .runtime import Clock, choose_device, peak_memory, say, set_up
 from .segments import segment_lists
-from .tune import choose_sweeps, search
+from .tune import MOST_SWEEPS, choose, search
 
 K = 20
-MOST_SWEEPS = 16
-SETTINGS = (("rank", int), ("sweeps", int), ("a0", float), ("ridge", float), ("nu", float), ("strength", float))
 
 
 class Stopped(SegueError):
@@ -124,18 +122,14 @@ def run(options: argparse.Namespace) -> dict[str, object]:
 def _choose(options: argparse.Namespace, history: Pairs, device: torch.device) -> Settings:
     """Settings for the training before the cutoff, chosen on a random part of it; the training on everything keeps
     them."""
-    active = int((history.lengths > 0).sum())
-    artists = len(np.unique(history.columns))
     fixed = {name: getattr(options, name) for name, _ in SETTINGS if getattr(options, name) is not None}
-    start = default_settings(active, artists, options.seed).changed(sweeps=MOST_SWEEPS).changed(**fixed).check()
-    if options.tune_seconds <= 0 and "sweeps" in fixed:
-        return start
+    start = default_settings(history, options.seed).changed(sweeps=MOST_SWEEPS).changed(**fixed).check()
     part, validation = random_holdout(history, options.seed)
     if not part.count:
         return start
     if options.tune_seconds > 0:
-        return search(part, validation, start, device, options.tune_seconds).settings
-    return choose_sweeps(part, validation, start, device).settings
+        return search(part, validation, start, device, options.tune_seconds, frozenset(fixed)).settings
+    return choose(part, validation, start, device, frozenset(fixed)).settings
 
 
 def _facts(data: Dataset) -> dict[str, object]:
@@ -162,7 +156,7 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _stop)
     try:
         run(parse(arguments))
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
         if not isinstance(error, SegueError):
             traceback.print_exc()
         reason = one_line(error)

@@ -15,7 +15,8 @@ from .metrics import rank_all
 from .pairs import Pairs
 from .runtime import say
 
-PATIENCE = 2
+PATIENCE, MOST_SWEEPS = 2, 16
+TRIAL_RANK, TRIAL_A0 = 64, (0.03, 0.1, 0.3)
 
 
 @dataclass(frozen=True)
@@ -47,18 +48,39 @@ def choose_sweeps(
     return Choice(settings.changed(sweeps=best_sweep), best)
 
 
-def search(
-    train_part: Pairs, validation: Pairs, start: Settings, device: torch.device, seconds: float, k: int = 20
+def choose(
+    train_part: Pairs, validation: Pairs, start: Settings, device: torch.device, fixed: frozenset[str] = frozenset()
 ) -> Choice:
-    """Coordinate search from `start` within a time budget: one setting at a time is moved while NDCG rises, with
-    smaller steps once no move helps. A trial that would not end within the budget is not begun."""
+    """The default: a0 by a few trials of low rank, since it follows from how much a missing pair says, which the data's
+    size does not tell; then the number of sweeps. `fixed` names settings that must stay."""
+    if "a0" not in fixed and validation.count:
+        small = start.changed(rank=min(start.rank, TRIAL_RANK))
+        trials = [choose_sweeps(train_part, validation, small.changed(a0=a0), device) for a0 in TRIAL_A0]
+        start = start.changed(a0=max(trials, key=lambda trial: trial.ndcg).settings.a0)
+    if "sweeps" in fixed:
+        return Choice(start, float("nan"))
+    return choose_sweeps(train_part, validation, start, device)
+
+
+def search(
+    train_part: Pairs,
+    validation: Pairs,
+    start: Settings,
+    device: torch.device,
+    seconds: float,
+    fixed: frozenset[str] = frozenset(),
+    k: int = 20,
+) -> Choice:
+    """Coordinate search from the default choice within a time budget: one setting at a time is moved while NDCG rises,
+    with smaller steps each round. A trial that would not end within the budget is not begun. `fixed` names settings
+    that must stay."""
     deadline = time.perf_counter() + seconds
     most_sweeps = start.sweeps
-    best = choose_sweeps(train_part, validation, start, device, k)
-    tried = {_key(start)}
+    best = choose(train_part, validation, start, device, fixed - {"sweeps"})
+    tried = {_key(best.settings)}
     slowest: dict[int, float] = {}
-    for factor in (3.0, 3.0, 1.7, 1.7, 1.3, 1.3):
-        for name in ("ridge", "a0", "rank", "nu", "strength"):
+    for factor in (2.0, 2.0, 1.5, 1.5, 1.25, 1.25):
+        for name in (name for name in ("ridge", "a0", "rank", "nu", "strength") if name not in fixed):
             for candidate in _moves(best.settings, name, factor, train_part):
                 trial = candidate.changed(sweeps=most_sweeps)
                 if _key(trial) in tried:
@@ -81,13 +103,13 @@ def search(
 def _moves(settings: Settings, name: str, factor: float, pairs: Pairs) -> Iterator[Settings]:
     value = getattr(settings, name)
     if name == "nu":
-        step = 0.25 if factor > 2 else 0.1
+        step = 0.25 if factor >= 2 else 0.1
         steps = [value - step, value + step]
         return (settings.changed(nu=round(step, 3)) for step in steps if 0 <= step <= 1.5)
     if name == "rank":
-        times = 2.0 if factor > 2 else 1.4
+        times = 2.0 if factor >= 2 else 1.4
         largest = min(2048, pairs.height, pairs.width)
-        steps = [int(round(value * times / 16)) * 16, int(round(value / times / 16)) * 16]
+        steps = [round(value * times / 16) * 16, round(value / times / 16) * 16]
         return (settings.changed(rank=step) for step in steps if 16 <= step <= largest)
     if name == "strength":
         if not pairs.values.any():  # adjacency lists: the confidence is 1 whatever the strength

@@ -60,9 +60,7 @@ def encode(value: Value) -> bytes:
     padded = [*value.reasons, 0] if count % 2 else value.reasons
     return b"".join(
         (
-            HEADER.pack(
-                VERSION, SOURCES.index(value.source), count, reasons, value.generated_at, value.release_tag
-            ),
+            HEADER.pack(VERSION, SOURCES.index(value.source), count, reasons, value.generated_at, value.release_tag),
             _pack_artists(value.artists, "artists"),
             bytes(quantise(score) for score in value.scores),
             bytes(low | high << 4 for low, high in zip(padded[::2], padded[1::2], strict=True)),

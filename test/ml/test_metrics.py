@@ -30,9 +30,7 @@ def ranked(scores: list[list[float]], relevant: Pairs, masked: Pairs, k: int, **
 def test_by_hand() -> None:
     # Order of listener 0: 4 3 2 1 0, of which 4 is masked: 3 2 1 0. Relevant 2 and 0: a hit in second place of two.
     # Order of listener 1: 0 1 2 3 4. Relevant 0, 1, 4: hits in both places.
-    found = ranked(
-        [[1, 2, 3, 4, 5], [5, 4, 3, 2, 1]], sets([2, 0], [0, 1, 4], width=5), sets([4], [], width=5), k=2
-    )
+    found = ranked([[1, 2, 3, 4, 5], [5, 4, 3, 2, 1]], sets([2, 0], [0, 1, 4], width=5), sets([4], [], width=5), k=2)
     second = 1 / math.log2(3)
     np.testing.assert_allclose(found.recall, [1 / 2, 2 / 3])
     np.testing.assert_allclose(found.ndcg, [second / (1 + second), 1.0])
@@ -49,9 +47,7 @@ def test_listeners_without_a_relevant_artist_do_not_count() -> None:
 
 
 def test_artists_that_are_no_candidates_are_not_listed() -> None:
-    found = ranked(
-        [[3, 2, 1]], sets([1], width=3), sets([], width=3), k=1, candidates=np.array([False, True, True])
-    )
+    found = ranked([[3, 2, 1]], sets([1], width=3), sets([], width=3), k=1, candidates=np.array([False, True, True]))
     assert found.recall.tolist() == [1.0]
     assert found.auc.tolist() == [1.0]
     assert found.coverage == 1 / 2

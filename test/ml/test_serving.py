@@ -182,7 +182,10 @@ def test_a_folder_that_is_no_model_is_refused(trained: Job, tmp_path: Path) -> N
     [
         ({}, "SEGUE_RELEASE is not set"),
         ({"SEGUE_RELEASE": "r"}, "SEGUE_GENERATED_AT"),
-        ({"SEGUE_RELEASE": "r", "SEGUE_GENERATED_AT": "2026-11-22T03:52:00Z", "SEGUE_LIST_SIZE": "x"}, "SEGUE_LIST_SIZE"),
+        (
+            {"SEGUE_RELEASE": "r", "SEGUE_GENERATED_AT": "2026-11-22T03:52:00Z", "SEGUE_LIST_SIZE": "x"},
+            "SEGUE_LIST_SIZE",
+        ),
     ],
 )
 def test_a_wrong_environment_is_named(environment: dict[str, str], message: str) -> None:
@@ -276,7 +279,11 @@ def test_reading_serve_sh_does_nothing_else(trained: Job) -> None:
 def test_server_says_what_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name, value in {"SM_MODEL_DIR": str(tmp_path), "SEGUE_RELEASE": "r", "SEGUE_GENERATED_AT": "2026-11-22"}.items():
+    for name, value in {
+        "SM_MODEL_DIR": str(tmp_path),
+        "SEGUE_RELEASE": "r",
+        "SEGUE_GENERATED_AT": "2026-11-22",
+    }.items():
         monkeypatch.setenv(name, value)
     assert serve.main() == 1
     said = capsys.readouterr().err
