@@ -24,8 +24,9 @@ from .segments import EVERYBODY, SegmentList
 
 SCHEMA_VERSION = 1
 SCORE_RULE = (
-    "dot product of the listener's vector at unit length and the artist's over the length of the catalogue's longest: "
-    "in [-1, 1] by Cauchy-Schwarz, and in the order of the plain dot product that the metrics rank by"
+    "signed square root of the dot product of the listener's vector at unit length and the artist's over the length of "
+    "the catalogue's longest: in [-1, 1] by Cauchy-Schwarz, and in the order of the plain dot product that the metrics "
+    "rank by; the root spreads the small values that most pairs have over the bytes that hold them"
 )
 
 

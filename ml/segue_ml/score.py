@@ -149,7 +149,8 @@ class Scorer:
         vectors = model.listeners(rows)
         scores, top = self._top(vectors, self._played(requests))
         unit = vectors.norm(dim=1, keepdim=True).clamp_min(1e-20) * self._exported.longest
-        scaled = (scores / unit).clamp(-1.0, 1.0).cpu().numpy()
+        cosine = (scores / unit).clamp(-1.0, 1.0)
+        scaled = (cosine.sign() * cosine.abs().sqrt()).cpu().numpy()  # SCORE_RULE in export.py
         listed = torch.isfinite(scores).cpu().numpy()
         sources = self._sources(rows, top)
         artists = numbers[top.cpu().numpy()]
