@@ -110,6 +110,8 @@ class _Run:
             "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
             "SAGEMAKER_BATCH": "true",
             "SAGEMAKER_BIND_TO_PORT": self.url.rpartition(":")[2],
+            # A container's interfaces are its own; on this machine only the loopback is.
+            "SEGUE_BIND_ADDRESS": "127.0.0.1",
             "SM_MODEL_DIR": str(self.host.model),
             "SM_NUM_CPUS": str(os.cpu_count() or 1),
             "SM_NUM_GPUS": "0",
