@@ -1,0 +1,16 @@
+import { type Command, CommanderError } from "commander";
+
+/** Runs a command of the operator's: exit code 0 done, 1 failed with one line that says why, 2 wrong usage. */
+export async function run(program: Command): Promise<void> {
+  program.exitOverride();
+  try {
+    await program.parseAsync();
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      process.exitCode = error.exitCode === 0 ? 0 : 2;
+      return;
+    }
+    console.error(error instanceof Error ? error.message : String(error));
+    process.exitCode = 1;
+  }
+}
