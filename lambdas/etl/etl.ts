@@ -3,9 +3,9 @@ import { gzip } from "node:zlib";
 import type { KinesisStreamRecord } from "aws-lambda";
 import type { Client } from "pg";
 import type { Bucket } from "../shared/storage";
-import { prepare } from "./steps/prepare";
+import { type Prepared, prepare, type Quarantined } from "./steps/prepare";
 import { readRecord } from "./steps/read";
-import { sealFile, storeArtists, storeEvents } from "./store";
+import { filesToWrite, openDays, sealFile, storeArtists, storeEvents } from "./store";
 
 /** Where a batch goes. */
 export interface Sinks {
@@ -22,7 +22,8 @@ export interface Outcome {
   /** Those that no batch had brought before. */
   readonly inserted: number;
   readonly duplicates: number;
-  readonly quarantined: number;
+  /** Keys of what went to quarantine. */
+  readonly quarantined: readonly string[];
 }
 
 /** Writes at a time; a bad client may send many broken events. */
@@ -31,27 +32,53 @@ const PARALLEL = 16;
 /**
  * Takes one batch of the stream. Done again, in whole or in parts, it changes nothing, wherever an earlier attempt stopped:
  * raw and quarantine files are named by position, and the clean zone follows the table (docs/formats.md, "Exactly once").
+ * @param replay the records come from the raw zone: it is left alone, and what they gave to the clean zone is written again
  * @throws whatever a sink throws; the batch must then be delivered again
  */
-export async function etl(records: readonly KinesisStreamRecord[], { raw, lake, database }: Sinks): Promise<Outcome> {
+export async function etl(records: readonly KinesisStreamRecord[], sinks: Sinks, replay = false): Promise<Outcome> {
+  const { raw, lake } = sinks;
   const prepared = prepare(records.map(readRecord));
-  const { rows, artists, quarantine, duplicates } = prepared;
-  await inParallel([...prepared.raw], async ([key, lines]) => {
-    await raw.put(key, await promisify(gzip)(`${lines.join("\n")}\n`), "application/gzip");
-  });
-  await inParallel([...quarantine], ([key, item]) => lake.put(key, JSON.stringify(item), "application/json"));
+  if (!replay) {
+    await inParallel([...prepared.raw], async ([key, lines]) => {
+      await raw.put(key, await promisify(gzip)(`${lines.join("\n")}\n`), "application/gzip");
+    });
+  }
+  await setAside(lake, prepared.quarantine);
+  const { rows, duplicates } = prepared;
+  const { inserted, refused } = await store(prepared, sinks, replay);
+  return {
+    records: records.length,
+    events: rows.length - refused.size,
+    inserted,
+    duplicates,
+    quarantined: [...prepared.quarantine.keys(), ...refused.keys()],
+  };
+}
+
+async function store({ rows, artists, placeOf }: Prepared, { lake, database }: Sinks, replay: boolean) {
+  const refused = new Map<string, Quarantined>();
   let inserted = 0;
   // A batch without a good event must not wake a paused database.
   if (rows.length > 0) {
     await database(async (client) => {
+      await openDays(client, rows);
       await storeArtists(client, artists);
       const stored = await storeEvents(client, rows);
       inserted = stored.inserted;
-      for (const fileKey of stored.unsealed) await sealFile(client, lake, fileKey);
+      for (const { row, reason } of stored.refused) {
+        const [key, place] = placeOf(row.event_id);
+        refused.set(key, { reason: `the database does not take it: ${reason}`, field: "", ...place });
+      }
+      // Before the files: a batch that ends here comes again.
+      await setAside(lake, refused);
+      for (const fileKey of await filesToWrite(client, rows, replay)) await sealFile(client, lake, fileKey);
     });
   }
-  return { records: records.length, events: rows.length, inserted, duplicates, quarantined: quarantine.size };
+  return { inserted, refused };
 }
+
+const setAside = (lake: Bucket, quarantine: ReadonlyMap<string, Quarantined>): Promise<void> =>
+  inParallel([...quarantine], ([key, item]) => lake.put(key, JSON.stringify(item), "application/json"));
 
 async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
   const queue = items.values();

@@ -5,7 +5,7 @@ import { withPostgres } from "../shared/postgres";
 import { s3Bucket, s3Client } from "../shared/storage";
 import { traced } from "../shared/tracing";
 import { etlEnvironment } from "./environment";
-import { etl, type Sinks } from "./etl";
+import { etl, type Outcome, type Sinks } from "./etl";
 
 const settings = readEnvironment(etlEnvironment);
 const s3 = s3Client();
@@ -15,15 +15,24 @@ const sinks: Sinks = {
   database: (work) => traced("## postgres", () => withPostgres(settings, work)),
 };
 
+/** A batch of the stream, or records that an operator has it process again. */
+interface Batch extends KinesisStreamEvent {
+  readonly replay?: boolean;
+}
+
 /**
- * Takes a batch of the stream. A bad record goes to quarantine and never blocks the others; when a store is away the whole batch
- * is refused, to be delivered again.
+ * Takes a batch of the stream. A bad record goes to quarantine and never blocks the others. When a store is away the whole batch
+ * is refused by an error, which Lambda answers by halving it and trying again: nothing is left to report item by item.
+ * @returns no failed items; of a replay also what became of the records
  */
-export const handler = observe(async ({ Records }: KinesisStreamEvent): Promise<KinesisStreamBatchResponse> => {
-  const outcome = await etl(Records, sinks);
-  count("EventsStored", outcome.inserted);
-  count("EventsRepeated", outcome.events - outcome.inserted + outcome.duplicates);
-  count("Quarantined", outcome.quarantined);
-  logger.info("batch done", { ...outcome });
-  return { batchItemFailures: [] };
-});
+export const handler = observe(
+  async ({ Records, replay }: Batch): Promise<KinesisStreamBatchResponse & { outcome?: Outcome }> => {
+    const outcome = await etl(Records, sinks, replay === true);
+    const { quarantined, ...counts } = outcome;
+    count("EventsStored", outcome.inserted);
+    count("EventsRepeated", outcome.events - outcome.inserted + outcome.duplicates);
+    count("Quarantined", quarantined.length);
+    logger.info("batch done", { ...counts, quarantined: quarantined.length, replay: replay === true });
+    return { batchItemFailures: [], ...(replay && { outcome }) };
+  },
+);

@@ -1,5 +1,5 @@
--- Inserts the events that are new, with the file that will own them, and counts them for that file: one statement, so both
--- happen or neither. Ordered, so that two batches that share events wait for each other and never deadlock.
+-- Inserts the events that are new, with the file that will own them, and counts them for that file: one statement, so all
+-- happens or nothing. Ordered, so that two batches that share events wait for each other and never deadlock.
 -- $1 … $22: one array for each column of the batch; $23: the day at which ages are taken
 WITH incoming AS (
   SELECT * FROM unnest(
@@ -10,6 +10,11 @@ WITH incoming AS (
     event_id, type, listener_id, artist_id, song_id, client_time, arrival_time, listened_seconds, duration_seconds, volume,
     recommendation_id, release, variant, position, query, title, rank, genre, city, region, country, file_key
   )
+), fresh AS (
+  INSERT INTO event_ids (event_id, file_key)
+  SELECT event_id, file_key FROM incoming ORDER BY event_id
+  ON CONFLICT (event_id) DO NOTHING
+  RETURNING event_id
 ), inserted AS (
   INSERT INTO events (
     event_id, type, listener_id, artist_id, song_id, client_time, arrival_time, listened_seconds, duration_seconds, volume,
@@ -20,9 +25,8 @@ WITH incoming AS (
     recommendation_id, release, variant, position, query, title, rank, genre, coalesce(g.age_group, ''), city, region, country,
     file_key
   FROM incoming e
+  JOIN fresh USING (event_id)
   LEFT JOIN listener_age_groups($3::text[], $23::date) g ON g.listener_id = e.listener_id
-  ORDER BY event_id
-  ON CONFLICT (event_id) DO NOTHING
   RETURNING file_key
 ), filed AS (
   INSERT INTO clean_files AS f (file_key, rows)

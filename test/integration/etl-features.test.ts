@@ -39,6 +39,7 @@ interface EventRow {
 async function addEvents(...rows: EventRow[]) {
   for (const row of rows) {
     const isPlay = (row.type ?? "play") === "play";
+    await admin.query("SELECT open_event_day(($1::timestamptz AT TIME ZONE 'UTC')::date)", [row.arrived ?? row.at]);
     await admin.query(
       `INSERT INTO events (event_id, type, listener_id, artist_id, song_id, client_time, arrival_time, listened_seconds,
          duration_seconds, title, country, region, file_key)

@@ -48,6 +48,8 @@ test("the migrations make the tables and roles once, in another database of the 
       "artist_features",
       "artists",
       "clean_files",
+      "event_ids",
+      "event_retention",
       "events",
       "listener_features",
       "listener_profiles",
@@ -105,6 +107,84 @@ test.each([
   const client = await database.connect("segue_admin", "empty_0");
   const { rows } = await client.query("SELECT age_group($1::date, $2::date) AS g", [birth, at]);
   expect(rows[0].g).toBe(group);
+});
+
+const addEvent = (client: Client, id: string, arrival: string) =>
+  client.query(
+    `INSERT INTO events (event_id, type, listener_id, client_time, arrival_time, file_key)
+     VALUES ($1, 'like', 'l1', $2, $2, $3)`,
+    [id, arrival, `clean/events/dt=${arrival.slice(0, 10)}/hr=00/${id}`],
+  );
+const days = async (client: Client) =>
+  (
+    await client.query(
+      "SELECT inhrelid::regclass::text AS day FROM pg_inherits WHERE inhparent = 'events'::regclass ORDER BY 1",
+    )
+  ).rows.map((row) => row.day);
+
+test("events that were there before are there by day afterwards, and each is known", async () => {
+  const [client] = await empty();
+  await migrate(client, migrations.slice(0, 2));
+  await addEvent(client, "e1", "2026-11-20T23:59:59.999Z");
+  await addEvent(client, "e2", "2026-11-22T00:00:00Z");
+  await migrate(client, migrations);
+  expect(await days(client)).toEqual(["events_20261120", "events_20261122"]);
+  const { rows } = await client.query(
+    "SELECT event_id FROM events JOIN event_ids USING (event_id, file_key) ORDER BY 1",
+  );
+  expect(rows).toEqual([{ event_id: "e1" }, { event_id: "e2" }]);
+});
+
+test("a new day lets go of the days whose time is over, but not of one whose files are yet to be written or that is read", async () => {
+  const [client, name] = await empty();
+  await migrate(client, migrations);
+  await client.query("UPDATE event_retention SET days = 10");
+  const ago = (n: number) => new Date(Date.now() - n * 86_400_000).toISOString();
+  const dayOf = (n: number) => `events_${ago(n).slice(0, 10).replaceAll("-", "")}`;
+  for (const n of [20, 15, 12, 9]) {
+    await client.query("SELECT open_event_day($1::timestamptz::date)", [ago(n)]);
+    await addEvent(client, `e${n}`, ago(n));
+    if (n === 12) await client.query("INSERT INTO clean_files (file_key, rows) SELECT file_key, 1 FROM events");
+  }
+  expect(await days(client)).toEqual([dayOf(12), dayOf(9)]);
+  await client.query("UPDATE clean_files SET sealed_at = now()");
+
+  const reader = await database.connect("segue_admin", name);
+  await reader.query("BEGIN; SELECT FROM events");
+  await client.query("SELECT open_event_day($1::timestamptz::date)", [ago(2)]);
+  expect(await days(client)).toContain(dayOf(12));
+  await reader.query("COMMIT");
+  await client.query("SELECT open_event_day($1::timestamptz::date)", [ago(3)]);
+  expect(await days(client)).toEqual([9, 3, 2].map(dayOf));
+});
+
+test("ids outlive their events for as long as an event can come again", async () => {
+  const [client] = await empty();
+  await migrate(client, migrations);
+  const known = ["2020-01-01", new Date(Date.now() - 800 * 86_400_000).toISOString().slice(0, 10)];
+  for (const day of known) {
+    await client.query("INSERT INTO event_ids VALUES ($1, $2)", [day, `clean/events/dt=${day}/hr=00/x`]);
+  }
+  await client.query("SELECT open_event_day('2026-11-22')");
+  expect((await client.query("SELECT event_id FROM event_ids")).rows).toEqual([{ event_id: known[1] }]);
+});
+
+test("the ETL may open a day and cannot drop one", async () => {
+  const [admin, name] = await empty();
+  await migrate(admin, migrations);
+  const client = await database.connect("segue_etl", name);
+  await Promise.all([
+    client.query("SELECT open_event_day('2026-11-22')"),
+    admin.query("SELECT open_event_day('2026-11-22')"),
+  ]);
+  expect(await days(admin)).toEqual(["events_20261122"]);
+  for (const query of [
+    "SELECT drop_old_events()",
+    "DROP TABLE events_20261122",
+    "UPDATE event_retention SET days = 1",
+  ]) {
+    await expect(client.query(query)).rejects.toThrow(/permission denied|must be owner/);
+  }
 });
 
 test("a connection signs in with an IAM token and is closed afterwards, also after an error", async () => {

@@ -3,13 +3,17 @@ import type { CleanEvent } from "../columns";
 import { fileKeys, hourOf } from "../keys";
 import { type ArtistCard, artistOf, cleanEvent } from "./clean";
 import { deserialise } from "./deserialise";
-import { lineOf, type ReceivedRecord } from "./read";
+import { lineOf, type ReceivedRecord, textOf } from "./read";
 
 /** A record, or one event of it, that could not be taken, as it is kept for replay. */
-interface Quarantined {
+export interface Quarantined extends Place {
   readonly reason: string;
   readonly field: string;
   readonly record?: string;
+}
+
+/** Where an event stands in the stream. */
+interface Place {
   readonly event?: unknown;
   readonly shard: string;
   readonly sequenceNumber: string;
@@ -24,6 +28,8 @@ export interface Prepared {
   readonly rows: readonly CleanEvent[];
   readonly artists: readonly ArtistCard[];
   readonly duplicates: number;
+  /** Key and place under which one of the rows goes to quarantine, should no table take it. */
+  readonly placeOf: (eventId: string) => [key: string, place: Place];
 }
 
 /**
@@ -36,19 +42,20 @@ export function prepare(records: readonly ReceivedRecord[]): Prepared {
   const quarantine = new Map<string, Quarantined>();
   const rows = new Map<string, CleanEvent>();
   const artists = new Map<string, ArtistCard>();
+  const places = new Map<string, readonly [record: ReceivedRecord, index: number, event: unknown]>();
   let duplicates = 0;
 
   for (const record of records) {
     const { shard, sequenceNumber, receivedAt, bytes } = record;
     const rawKey = keys.raw(hourOf(receivedAt));
     const lines = raw.get(rawKey) ?? [];
-    lines.push(lineOf(bytes));
+    lines.push(lineOf(record));
     raw.set(rawKey, lines);
 
     const read = deserialise(bytes);
     if (!read.ok) {
       const { reason, field } = read;
-      quarantine.set(keys.quarantine(record), { reason, field, record: lineOf(bytes), shard, sequenceNumber });
+      quarantine.set(keys.quarantine(record), { reason, field, record: textOf(bytes), shard, sequenceNumber });
       continue;
     }
     const arrival = new Date(read.envelope.arrivalTime);
@@ -67,11 +74,17 @@ export function prepare(records: readonly ReceivedRecord[]): Prepared {
         return;
       }
       rows.set(row.event_id, row);
+      places.set(row.event_id, [record, index, event]);
       const artist = artistOf(event as Event, row);
       if (artist) artists.set(artist.artist_id, merged(artists.get(artist.artist_id), artist));
     });
   }
-  return { raw, quarantine, rows: [...rows.values()], artists: [...artists.values()], duplicates };
+  const placeOf = (eventId: string): [string, Place] => {
+    const [record, index, event] = places.get(eventId)!;
+    const { shard, sequenceNumber } = record;
+    return [keys.quarantine(record, index), { event, shard, sequenceNumber, index }];
+  };
+  return { raw, quarantine, rows: [...rows.values()], artists: [...artists.values()], duplicates, placeOf };
 }
 
 /** The first card that says something wins. */

@@ -20,6 +20,10 @@ export function readRecord({ eventID, kinesis }: KinesisStreamRecord): ReceivedR
   };
 }
 
-/** A record as one line of text, whatever it holds: `base64:…` when it is not UTF-8 or has line breaks. */
-export const lineOf = (bytes: Buffer): string =>
-  isUtf8(bytes) && !bytes.includes(10) ? bytes.toString("utf8") : `base64:${bytes.toString("base64")}`;
+/** A record as text, whatever it holds: `base64:…` when it is not UTF-8. */
+export const textOf = (bytes: Buffer): string =>
+  isUtf8(bytes) ? bytes.toString("utf8") : `base64:${bytes.toString("base64")}`;
+
+/** A record as a line of the raw zone: the record as received, and what it takes to deliver it again. */
+export const lineOf = ({ sequenceNumber, receivedAt, bytes }: ReceivedRecord): string =>
+  JSON.stringify({ sequenceNumber, receivedAt: receivedAt.toISOString(), data: textOf(bytes) });

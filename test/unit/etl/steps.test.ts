@@ -43,10 +43,14 @@ test.each([
   expect(deserialise(bytes)).toEqual({ ok: false, field, reason: expect.stringContaining(reason) });
 });
 
-test("a record is one line in the raw zone, whatever it holds", () => {
-  expect(lineOf(Buffer.from('{"a":1}'))).toBe('{"a":1}');
-  expect(lineOf(Buffer.from("a\nb"))).toBe(`base64:${Buffer.from("a\nb").toString("base64")}`);
-  expect(lineOf(Buffer.from([0xff]))).toBe("base64:/w==");
+test.each([
+  ["JSON", Buffer.from('{"a":1}'), '{"a":1}'],
+  ["text in two lines", Buffer.from("a\nb"), "a\nb"],
+  ["no text", Buffer.from([0xff]), "base64:/w=="],
+])("a record that is %s is one line in the raw zone, with its place in the stream", (_, bytes, data) => {
+  const line = lineOf(readRecord(kinesisRecord(7, bytes)));
+  expect(line).not.toContain("\n");
+  expect(JSON.parse(line)).toEqual({ sequenceNumber: "495400000007", receivedAt: "2026-11-22T03:52:00.000Z", data });
 });
 
 test("hours are those of UTC", () => {
