@@ -1,5 +1,7 @@
-import { type App, Tags } from "aws-cdk-lib";
+import { type App, Aspects, Tags } from "aws-cdk-lib";
+import { ManagedPolicy, PermissionsBoundary } from "aws-cdk-lib/aws-iam";
 import type { EnvironmentConfig } from "./config";
+import { EncryptLogs } from "./constructs/encryption";
 import { DataStack } from "./stacks/data-stack";
 import { ModelStack } from "./stacks/model-stack";
 import { ServingStack } from "./stacks/serving-stack";
@@ -23,6 +25,13 @@ export function addEnvironment(app: App, config: EnvironmentConfig): Stacks {
   const data = new DataStack(app, id("data"), config, describe("stream, lake, database, ETL"));
   const serving = new ServingStack(app, id("serving"), config, data, describe("cache, publisher, API"));
   const model = new ModelStack(app, id("model"), config, data, serving, describe("retraining, registry"));
+  const { permissionsBoundary } = config;
+  for (const stack of [data, serving, model]) {
+    if (data.key) Aspects.of(stack).add(new EncryptLogs(data.key));
+    if (permissionsBoundary) {
+      PermissionsBoundary.of(stack).apply(ManagedPolicy.fromManagedPolicyArn(stack, "Boundary", permissionsBoundary));
+    }
+  }
   for (const [key, value] of Object.entries({ "segue:environment": name, ...config.tags }))
     Tags.of(app).add(key, value);
   return { data, serving, model };

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { explain } from "./config-errors";
+import * as existing from "./existing";
 import { imageAccounts } from "./images";
 import { instanceTypes } from "./instance-types";
 
@@ -13,8 +14,22 @@ const imageUri = z
 /** Days that CloudWatch Logs knows as a retention. */
 const retentionDays = [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1827, 3653] as const;
 
+/** What belongs to the key: `encryption.key` of the environment. */
+const encryption = z.strictObject({
+  /**
+   * `aws`: keys that AWS keeps. `own`: one customer-managed key, made here, for buckets, stream, database, cache, logs and the volumes of
+   * jobs. Or the ARN of such a key of yours, whose policy must let CloudWatch Logs use it. A change replaces database and cache.
+   */
+  key: z
+    .string()
+    .regex(/^(aws|own|arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key\/[A-Za-z0-9-]+)$/, {
+      error: "must be aws, own, or the ARN of a KMS key",
+    })
+    .default("aws"),
+});
+
 const network = z.strictObject({
-  /** Address range of the VPC. Cannot change later without a new VPC. */
+  /** Address range of the VPC, of your own one too: stores are looked for there. Cannot change later without a new VPC. */
   cidr: z
     .string()
     .regex(/^\d{1,3}(\.\d{1,3}){3}\/(1[6-9]|2[0-4])$/, {
@@ -23,6 +38,7 @@ const network = z.strictObject({
     .default("10.20.0.0/22"),
   /** Log accepted and refused connections to CloudWatch. */
   flowLogs: z.boolean().default(false),
+  existing: existing.vpc.optional(),
 });
 
 const stream = z
@@ -74,6 +90,7 @@ const postgres = z.strictObject({
   tls: z.boolean().default(true),
   /** Defaults to whether `removal` is `retain`. */
   deletionProtection: z.boolean().optional(),
+  existing: existing.postgres.optional(),
 });
 
 const cache = z.strictObject({
@@ -84,6 +101,7 @@ const cache = z.strictObject({
   tls: z.boolean().default(true),
   /** How long a release stays readable, and so can be rolled back to. */
   ttlDays: z.int().min(1).max(90).default(7),
+  existing: existing.cache.optional(),
 });
 
 const job = {
@@ -171,6 +189,7 @@ const lake = z.strictObject({
   rawDays: z.int().min(1).max(365).default(30),
   /** Keep a log of each request to the buckets, in a bucket of its own. */
   accessLogs: z.boolean().default(false),
+  existing: existing.buckets.prefault({}),
 });
 
 const retraining = z.strictObject({
@@ -200,6 +219,14 @@ const environmentSchema = z
     removal: z.enum(["destroy", "retain"]).default("destroy"),
     /** Tags on every resource. */
     tags: z.record(z.string().min(1).max(128), z.string().max(256)).default({}),
+    /** A managed policy that bounds every role of the stacks, as some organisations demand. */
+    permissionsBoundary: z
+      .string()
+      .regex(/^arn:aws[a-z-]*:iam::(\d{12}|aws):policy\/[\w+=,.@/-]+$/, {
+        error: "must be the ARN of a managed policy, arn:aws:iam::<account>:policy/<name>",
+      })
+      .optional(),
+    encryption: encryption.prefault({}),
     network: network.prefault({}),
     stream,
     lake: lake.prefault({}),
@@ -229,6 +256,7 @@ const environmentSchema = z
       const regions = Object.keys(imageAccounts).join(", ");
       refuse(["region"], config.region, `it has no PyTorch containers; set compute.images or use one of ${regions}`);
     }
+    for (const { path, input, message } of existing.mistakes(config)) refuse([...path], input, message);
     if (config.postgres.minAcu > config.postgres.maxAcu) {
       refuse(["postgres", "minAcu"], config.postgres.minAcu, `must be at most maxAcu, ${config.postgres.maxAcu}`);
     }

@@ -1,9 +1,15 @@
 import { type IGrantable, PolicyStatement } from "aws-cdk-lib/aws-iam";
+import type { IKey } from "aws-cdk-lib/aws-kms";
 import type { IBucket } from "aws-cdk-lib/aws-s3";
 
 /*
  * What CDK's own grants give is wider than a function here needs: whole buckets, and actions by wildcard.
  */
+
+/** Objects under a customer-managed key cannot be used without it. S3 calls KMS in the name of who calls S3. */
+const allowKey = (bucket: IBucket, grantee: IGrantable, ...actions: string[]) => {
+  if (bucket.encryptionKey) allow(grantee, actions, [bucket.encryptionKey.keyArn]);
+};
 
 const allow = (grantee: IGrantable, actions: string[], resources: string[]) =>
   grantee.grantPrincipal.addToPrincipalPolicy(new PolicyStatement({ actions, resources }));
@@ -13,11 +19,14 @@ const objects = (bucket: IBucket, keys: readonly string[]) => keys.map((key) => 
 /** Lets a function read objects under these keys. */
 export function grantRead(bucket: IBucket, reader: IGrantable, ...keys: string[]): void {
   allow(reader, ["s3:GetObject"], objects(bucket, keys));
+  allowKey(bucket, reader, "kms:Decrypt");
 }
 
 /** Lets a function write objects under these keys, also in parts. */
 export function grantWrite(bucket: IBucket, writer: IGrantable, ...keys: string[]): void {
   allow(writer, ["s3:PutObject", "s3:AbortMultipartUpload"], objects(bucket, keys));
+  // Parts of an upload are decrypted when they are put together.
+  allowKey(bucket, writer, "kms:GenerateDataKey", "kms:Decrypt");
 }
 
 /** Lets a function delete objects under these keys. */
@@ -31,4 +40,19 @@ export function grantDelete(bucket: IBucket, deleter: IGrantable, ...keys: strin
  */
 export function grantList(bucket: IBucket, reader: IGrantable): void {
   allow(reader, ["s3:ListBucket"], [bucket.bucketArn]);
+}
+
+/**
+ * Lets a SageMaker job read and write objects under a customer-managed key, and lay volumes under it: the platform does so by grants.
+ * https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html
+ */
+export function grantJobKey({ keyArn }: IKey, role: IGrantable): void {
+  allow(role, ["kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey", "kms:DescribeKey"], [keyArn]);
+  role.grantPrincipal.addToPrincipalPolicy(
+    new PolicyStatement({
+      actions: ["kms:CreateGrant"],
+      resources: [keyArn],
+      conditions: { Bool: { "kms:GrantIsForAWSResource": "true" } },
+    }),
+  );
 }

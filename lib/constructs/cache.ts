@@ -1,13 +1,14 @@
 import { ArnFormat, Stack } from "aws-cdk-lib";
-import type { SecurityGroup } from "aws-cdk-lib/aws-ec2";
+import type { ISecurityGroup, SecurityGroup } from "aws-cdk-lib/aws-ec2";
 import { CfnServerlessCache, CfnUser, CfnUserGroup } from "aws-cdk-lib/aws-elasticache";
 import { PolicyStatement } from "aws-cdk-lib/aws-iam";
+import type { IKey } from "aws-cdk-lib/aws-kms";
 import type { Function as LambdaFunction } from "aws-cdk-lib/aws-lambda";
 import { Construct } from "constructs";
 import type { EnvironmentConfig } from "../config";
 import { digest } from "../names";
 import type { Attachment } from "./function";
-import { admit, type Network } from "./network";
+import type { Network } from "./network";
 
 /** Commands that clients of a cluster send by themselves, by name: the category `@connection` would let one end others' connections. */
 const client = "+ping +client|setname +client|setinfo +cluster|slots +cluster|shards +cluster|nodes +info";
@@ -30,27 +31,53 @@ export interface CacheVariables {
 }
 
 /**
- * ElastiCache Serverless for Valkey, entered by IAM alone. Its size is capped, and with it the bill. L1, as CDK's L2 is still alpha.
+ * ElastiCache Serverless for Valkey, entered by IAM alone. Its size is capped, and with it the bill. Or a cache of yours. L1, as CDK's L2
+ * is still alpha.
  * https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/auth-iam.html
  */
 export class Cache extends Construct {
   readonly cacheName: string;
   readonly host: string;
   readonly port: string;
-  private readonly cache: CfnServerlessCache;
-  private readonly group: SecurityGroup;
-  private readonly users: Record<CacheUser, CfnUser>;
+  private readonly group: ISecurityGroup | undefined;
+  /** Ids, which are also the names. */
+  private readonly users: Readonly<Record<CacheUser, string>>;
 
   constructor(
     scope: Construct,
     id: string,
     private readonly config: EnvironmentConfig,
-    network: Network,
+    private readonly network: Network,
+    key: IKey | undefined,
   ) {
     super(scope, id);
+    const { existing } = config.cache;
+    if (existing) {
+      this.cacheName = existing.name;
+      this.host = existing.host;
+      this.port = String(existing.port);
+      this.users = existing.users;
+      this.group = network.existingGroup(this, "Valkey", existing.securityGroupId);
+    } else {
+      const group = network.storeGroup(this, "Valkey");
+      // The name is required, and a change below replaces the cache, which must then be called something else.
+      const { cidr, existing: vpc } = config.network;
+      const replacing = [cidr, config.region, config.availabilityZones];
+      const { encryption } = config;
+      if (vpc || encryption.key !== "aws") replacing.push(JSON.stringify([vpc, encryption.key]));
+      this.cacheName = `segue-${config.name}-${digest(...replacing)}`;
+      const { cache, users } = this.create(group, key);
+      this.host = cache.attrEndpointAddress;
+      this.port = cache.attrEndpointPort;
+      this.users = users;
+      this.group = group;
+    }
+  }
+
+  private create(securityGroup: SecurityGroup, key: IKey | undefined) {
+    const { network, config } = this;
     const { maxGb, maxEcpu } = config.cache;
     const prefix = `segue-${config.name}`;
-    this.group = network.storeGroup(this, "Valkey");
     const user = (name: CacheUser) => {
       const id = `${prefix}-${name}`;
       // IAM authentication wants the name to be the id.
@@ -62,15 +89,13 @@ export class Cache extends Construct {
         accessString: users[name],
       });
     };
-    this.users = { recommend: user("recommend"), publish: user("publish") };
+    const made = { recommend: user("recommend"), publish: user("publish") };
     const group = new CfnUserGroup(this, "Users", {
       engine: "valkey",
       userGroupId: prefix,
-      userIds: Object.values(this.users).map(({ ref }) => ref),
+      userIds: Object.values(made).map(({ ref }) => ref),
     });
-    // The name is required, and a change below replaces the cache, which must then be called something else.
-    this.cacheName = `${prefix}-${digest(config.network.cidr, config.region, config.availabilityZones)}`;
-    this.cache = new CfnServerlessCache(this, "Cache", {
+    const cache = new CfnServerlessCache(this, "Cache", {
       serverlessCacheName: this.cacheName,
       engine: "valkey",
       majorEngineVersion: "8",
@@ -80,10 +105,10 @@ export class Cache extends Construct {
       },
       userGroupId: group.ref,
       subnetIds: network.vpc.isolatedSubnets.map(({ subnetId }) => subnetId),
-      securityGroupIds: [this.group.securityGroupId],
+      securityGroupIds: [securityGroup.securityGroupId],
+      ...(key && { kmsKeyId: key.keyArn }),
     });
-    this.host = this.cache.attrEndpointAddress;
-    this.port = this.cache.attrEndpointPort;
+    return { cache, users: { recommend: made.recommend.userId, publish: made.publish.userId } };
   }
 
   /** What a function that enters as `user` needs to know. */
@@ -92,7 +117,7 @@ export class Cache extends Construct {
       CACHE_HOST: this.host,
       CACHE_PORT: this.port,
       CACHE_NAME: this.cacheName,
-      CACHE_USER: this.users[user].userId,
+      CACHE_USER: this.users[user],
       CACHE_TLS: String(this.config.cache.tls),
     };
   }
@@ -106,10 +131,10 @@ export class Cache extends Construct {
         resourceName,
         arnFormat: ArnFormat.COLON_RESOURCE_NAME,
       });
-    const resources = [arn("serverlesscache", this.cacheName), arn("user", this.users[user].userId)];
+    const resources = [arn("serverlesscache", this.cacheName), arn("user", this.users[user])];
     for (const one of clients) {
       one.addToRolePolicy(new PolicyStatement({ actions: ["elasticache:Connect"], resources }));
     }
-    admit(this.group, attachment, "cache");
+    this.network.admit(this.group, attachment, "cache");
   }
 }

@@ -1,16 +1,16 @@
 import { ArnFormat, CfnDeletionPolicy, Duration, Stack, Validations } from "aws-cdk-lib";
-import type { SecurityGroup } from "aws-cdk-lib/aws-ec2";
+import type { ISecurityGroup, SecurityGroup } from "aws-cdk-lib/aws-ec2";
 import { PolicyStatement } from "aws-cdk-lib/aws-iam";
+import type { IKey } from "aws-cdk-lib/aws-kms";
 import type { Function as LambdaFunction } from "aws-cdk-lib/aws-lambda";
 import { CfnDBCluster, CfnDBClusterParameterGroup, CfnDBInstance, CfnDBSubnetGroup } from "aws-cdk-lib/aws-rds";
-import { Construct } from "constructs";
+import { Construct, type IDependable } from "constructs";
 import { migrateEnvironment } from "../../lambdas/migrate/environment";
 import type { EnvironmentConfig } from "../config";
 import { type Attachment, SegueFunction } from "./function";
 import { Hooks } from "./hooks";
-import { admit, type Network } from "./network";
+import type { Network } from "./network";
 
-const port = 5432;
 const name = "segue";
 const owner = "segue_admin";
 
@@ -28,7 +28,8 @@ export interface PostgresVariables {
 
 /**
  * Aurora Serverless v2 for PostgreSQL: pauses at 0 ACU when nobody is connected, encrypted, and without a single password, as the owner
- * too signs in by IAM (`MasterUserAuthenticationType`). The schema is migrated at each deployment, before anything uses it.
+ * too signs in by IAM (`MasterUserAuthenticationType`). Or a database of yours. The schema is migrated at each deployment, before anything
+ * uses it.
  *
  * L1, as CDK's `DatabaseCluster` makes a secret for the owner.
  * https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-rds-dbcluster.html#cfn-rds-dbcluster-masteruserauthenticationtype
@@ -36,19 +37,43 @@ export interface PostgresVariables {
 export class Database extends Construct {
   readonly host: string;
   readonly port: string;
-  readonly databaseName = name;
-  private readonly cluster: CfnDBCluster;
-  private readonly group: SecurityGroup;
+  readonly databaseName: string;
+  /** What IAM policies call it. */
+  private readonly resourceId: string;
+  private readonly group: ISecurityGroup | undefined;
 
   constructor(
     scope: Construct,
     id: string,
     private readonly config: EnvironmentConfig,
-    network: Network,
+    private readonly network: Network,
+    key: IKey | undefined,
   ) {
     super(scope, id);
+    const { existing } = config.postgres;
+    let ready: IDependable | undefined;
+    if (existing) {
+      this.host = existing.host;
+      this.port = String(existing.port);
+      this.databaseName = existing.database;
+      this.resourceId = existing.resourceId;
+      this.group = network.existingGroup(this, "Postgres", existing.securityGroupId);
+    } else {
+      const group = network.storeGroup(this, "Postgres");
+      const { cluster, writer } = this.create(group, key);
+      this.host = cluster.attrEndpointAddress;
+      this.port = cluster.attrEndpointPort;
+      this.databaseName = name;
+      this.resourceId = cluster.attrDbClusterResourceId;
+      this.group = group;
+      ready = writer;
+    }
+    this.migrateWhen(ready, existing?.adminUser ?? owner);
+  }
+
+  private create(group: SecurityGroup, key: IKey | undefined) {
+    const { network, config } = this;
     const { postgres, removal } = config;
-    this.group = network.storeGroup(this, "Postgres");
     const subnets = new CfnDBSubnetGroup(this, "Subnets", {
       dbSubnetGroupDescription: "Isolated subnets of Segue",
       subnetIds: network.vpc.isolatedSubnets.map(({ subnetId }) => subnetId),
@@ -58,10 +83,10 @@ export class Database extends Construct {
       family: `aurora-postgresql${postgres.engineVersion.split(".")[0]}`,
       parameters: { "rds.force_ssl": postgres.tls ? "1" : "0" },
     });
-    this.cluster = new CfnDBCluster(this, "Cluster", {
+    const cluster = new CfnDBCluster(this, "Cluster", {
       engine: "aurora-postgresql",
       engineVersion: postgres.engineVersion,
-      port,
+      port: 5432,
       databaseName: name,
       masterUsername: owner,
       masterUserAuthenticationType: "iam-db-auth",
@@ -72,8 +97,9 @@ export class Database extends Construct {
         ...(postgres.minAcu === 0 && { secondsUntilAutoPause: postgres.autoPauseSeconds }),
       },
       storageEncrypted: true,
+      ...(key && { kmsKeyId: key.keyArn }),
       dbSubnetGroupName: subnets.ref,
-      vpcSecurityGroupIds: [this.group.securityGroupId],
+      vpcSecurityGroupIds: [group.securityGroupId],
       dbClusterParameterGroupName: parameters.ref,
       backupRetentionPeriod: postgres.backupDays,
       copyTagsToSnapshot: true,
@@ -81,11 +107,11 @@ export class Database extends Construct {
     });
     // A cluster that stayed would keep the VPC from going: its data stays as a snapshot instead.
     const policy = removal === "retain" ? CfnDeletionPolicy.SNAPSHOT : CfnDeletionPolicy.DELETE;
-    this.cluster.cfnOptions.deletionPolicy = policy;
-    this.cluster.cfnOptions.updateReplacePolicy = policy;
+    cluster.cfnOptions.deletionPolicy = policy;
+    cluster.cfnOptions.updateReplacePolicy = policy;
     const instances = Array.from({ length: 1 + postgres.readers }, (_, i) => {
       const instance = new CfnDBInstance(this, i === 0 ? "Writer" : `Reader${i}`, {
-        dbClusterIdentifier: this.cluster.ref,
+        dbClusterIdentifier: cluster.ref,
         dbInstanceClass: "db.serverless",
         engine: "aurora-postgresql",
         // A reader that grows with the writer is ready to take over.
@@ -97,35 +123,32 @@ export class Database extends Construct {
       instance.cfnOptions.updateReplacePolicy = CfnDeletionPolicy.DELETE;
       return instance;
     });
-    this.host = this.cluster.attrEndpointAddress;
-    this.port = this.cluster.attrEndpointPort;
-    this.acknowledge();
+    this.acknowledge(cluster);
+    return { cluster, writer: instances[0] as CfnDBInstance };
+  }
 
+  private migrateWhen(ready: IDependable | undefined, admin: string): void {
+    const { network, config } = this;
     const attachment = network.attachment(this, "MigrateGroup", "postgres");
     const migrate = new SegueFunction(this, "migrate", {
       config,
       description: "Brings the database schema up to date at each deployment",
       schema: migrateEnvironment,
-      environment: this.variables(owner),
+      environment: this.variables(admin),
       timeout: Duration.minutes(10),
       attachment,
     });
-    this.connect(migrate, owner, attachment);
+    this.connect(migrate, admin, attachment);
     // A new cluster, too, needs its schema.
-    Hooks.of(this, config).invoke(
-      "Migrate",
-      migrate,
-      this.cluster.attrDbClusterResourceId,
-      instances[0] as CfnDBInstance,
-    );
+    Hooks.of(this, config).invoke("Migrate", migrate, this.resourceId, ready ?? migrate);
   }
 
   /** What a function that connects as `user` needs to know. */
-  variables(user: DatabaseUser | typeof owner): PostgresVariables {
+  variables(user: DatabaseUser | (string & {})): PostgresVariables {
     return {
       POSTGRES_HOST: this.host,
       POSTGRES_PORT: this.port,
-      POSTGRES_DATABASE: name,
+      POSTGRES_DATABASE: this.databaseName,
       POSTGRES_USER: user,
       POSTGRES_TLS: String(this.config.postgres.tls),
     };
@@ -135,8 +158,8 @@ export class Database extends Construct {
    * Lets a function connect as `user`, and as nobody else.
    * https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/UsingWithRDS.IAMDBAuth.IAMPolicy.html
    */
-  connect(client: LambdaFunction, user: DatabaseUser | typeof owner, attachment: Attachment): void {
-    const resourceName = `${this.cluster.attrDbClusterResourceId}/${user}`;
+  connect(client: LambdaFunction, user: DatabaseUser | (string & {}), attachment: Attachment): void {
+    const resourceName = `${this.resourceId}/${user}`;
     const resource = Stack.of(this).formatArn({
       service: "rds-db",
       resource: "dbuser",
@@ -144,17 +167,17 @@ export class Database extends Construct {
       arnFormat: ArnFormat.COLON_RESOURCE_NAME,
     });
     client.addToRolePolicy(new PolicyStatement({ actions: ["rds-db:connect"], resources: [resource] }));
-    admit(this.group, attachment, "postgres");
+    this.network.admit(this.group, attachment, "postgres");
   }
 
-  private acknowledge(): void {
+  private acknowledge(cluster: CfnDBCluster): void {
     const { postgres, removal } = this.config;
-    Validations.of(this.cluster).acknowledge({
+    Validations.of(cluster).acknowledge({
       id: "AwsSolutions-RDS11",
       reason: "Reachable from three functions' security groups alone; another port would hide nothing",
     });
     if (!(postgres.deletionProtection ?? removal === "retain")) {
-      Validations.of(this.cluster).acknowledge({
+      Validations.of(cluster).acknowledge({
         id: "AwsSolutions-RDS10",
         reason:
           "Deletion protection is a setting, on where removal is retain; this environment is to go with its stack",

@@ -1,4 +1,5 @@
 import { type CustomResource, Duration, Validations } from "aws-cdk-lib";
+import type { IKey } from "aws-cdk-lib/aws-kms";
 import {
   BlockPublicAccess,
   Bucket,
@@ -14,7 +15,7 @@ import { Hooks } from "./hooks";
 
 /**
  * The two buckets: `raw` holds records as received, with coordinates, and forgets them; `lake` holds the clean zone, features, runs and
- * releases. Both encrypted, closed to the public and to plain HTTP.
+ * releases. Both encrypted, closed to the public and to plain HTTP. Or buckets of yours, whose settings are yours too.
  */
 export class Lake extends Construct {
   readonly raw: IBucket;
@@ -22,11 +23,13 @@ export class Lake extends Construct {
   /** What empties the buckets at destroy. Whatever writes to them must depend on it, so that it stops first. */
   readonly emptied: CustomResource[] = [];
 
-  constructor(scope: Construct, id: string, config: EnvironmentConfig) {
+  constructor(scope: Construct, id: string, config: EnvironmentConfig, key: IKey | undefined) {
     super(scope, id);
-    const { rawDays, accessLogs } = config.lake;
+    const { rawDays, accessLogs, existing } = config.lake;
+    const managed = { encryption: BucketEncryption.S3_MANAGED };
+    // A bucket key spares a call to KMS for each object.
+    const encrypted = key ? { encryption: BucketEncryption.KMS, encryptionKey: key, bucketKeyEnabled: true } : managed;
     const common: BucketProps = {
-      encryption: BucketEncryption.S3_MANAGED,
       enforceSSL: true,
       minimumTLSVersion: 1.2,
       blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
@@ -41,12 +44,14 @@ export class Lake extends Construct {
       return bucket;
     };
     const logged = accessLogs ? { serverAccessLogsBucket: this.accessLogBucket(make) } : {};
-    this.raw = make("Raw", {
-      ...logged,
+    const own = (name: string, bucketName: string | undefined, props: BucketProps): IBucket =>
+      bucketName === undefined
+        ? make(name, { ...encrypted, ...logged, ...props })
+        : Bucket.fromBucketAttributes(this, name, { bucketName, ...(key && { encryptionKey: key }) });
+    this.raw = own("Raw", existing.raw, {
       lifecycleRules: [{ expiration: Duration.days(rawDays), ...abortUploads }],
     });
-    this.lake = make("Lake", {
-      ...logged,
+    this.lake = own("Lake", existing.lake, {
       lifecycleRules: [abortUploads, { prefix: "quarantine/", expiration: Duration.days(rawDays) }],
     });
     if (!accessLogs) {
@@ -60,7 +65,9 @@ export class Lake extends Construct {
   }
 
   private accessLogBucket(make: (name: string, props: BucketProps) => IBucket): IBucket {
-    const bucket = make("AccessLogs", { lifecycleRules: [{ expiration: Duration.days(90) }] });
+    // S3 delivers access logs to no bucket under a customer-managed key.
+    const encryption = BucketEncryption.S3_MANAGED;
+    const bucket = make("AccessLogs", { encryption, lifecycleRules: [{ expiration: Duration.days(90) }] });
     Validations.of(bucket).acknowledge({ id: "AwsSolutions-S1", reason: "This is where access logs go" });
     return bucket;
   }

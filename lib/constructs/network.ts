@@ -1,4 +1,4 @@
-import { Aws, Validations } from "aws-cdk-lib";
+import { Annotations, Aws, Validations } from "aws-cdk-lib";
 import {
   Connections,
   FlowLogDestination,
@@ -22,29 +22,63 @@ import type { EnvironmentConfig } from "../config";
 import { removalPolicy } from "../removal";
 import type { Attachment } from "./function";
 
-const tcp = {
-  postgres: Port.tcp(5432),
-  /** The second port is the reader endpoint's. */
-  cache: Port.tcpRange(6379, 6380),
-  s3: Port.tcp(443),
-} as const;
+type Existing = EnvironmentConfig["network"]["existing"];
 
 /** What a function in the VPC may open connections to. */
-export type Destination = keyof typeof tcp;
+export type Destination = "postgres" | "cache" | "s3";
 
 /**
  * A VPC of two isolated subnets: no NAT, no interface endpoint, and no way out but S3's gateway endpoint, which is free. A function
- * inside can call no other AWS API; its logs and traces leave through the Lambda service.
+ * inside can call no other AWS API; its logs and traces leave through the Lambda service. Or a VPC of yours, of which as little is asked.
  */
 export class Network extends Construct {
   readonly vpc: IVpc;
-  private readonly s3: GatewayVpcEndpoint;
+  /** Not where an existing VPC has a way to S3 of its own. */
+  private readonly s3: GatewayVpcEndpoint | undefined;
   private readonly cidr: string;
+  private readonly ports: Readonly<Record<Destination, Port>>;
 
   constructor(scope: Construct, id: string, config: EnvironmentConfig) {
     super(scope, id);
+    const { network, postgres, cache } = config;
+    this.cidr = network.cidr;
+    const cachePort = cache.existing?.port ?? 6379;
+    this.ports = {
+      postgres: Port.tcp(postgres.existing?.port ?? 5432),
+      // The second port is the reader endpoint's.
+      cache: Port.tcpRange(cachePort, cachePort + 1),
+      s3: Port.tcp(443),
+    };
+    const { vpc, s3 } = network.existing ? this.existing(network.existing) : this.create(config);
+    this.vpc = vpc;
+    this.s3 = s3;
+  }
+
+  private existing({ vpcId, subnetIds, availabilityZones, routeTableIds }: NonNullable<Existing>) {
+    const vpc = Vpc.fromVpcAttributes(this, "Vpc", {
+      vpcId,
+      availabilityZones,
+      isolatedSubnetIds: subnetIds,
+      ...(routeTableIds && {
+        // CDK wants one for each subnet, and names each to the endpoint once.
+        isolatedSubnetRouteTableIds: subnetIds.map((_, i) => routeTableIds[i % routeTableIds.length] as string),
+      }),
+      vpcCidrBlock: this.cidr,
+    });
+    if (!routeTableIds) {
+      Annotations.of(this).acknowledgeWarning(
+        "@aws-cdk/aws-ec2:noSubnetRouteTableId",
+        "Route tables are named only where an endpoint is to be added to them",
+      );
+    }
+    return {
+      vpc,
+      s3: routeTableIds && vpc.addGatewayEndpoint("S3", { service: GatewayVpcEndpointAwsService.S3 }),
+    };
+  }
+
+  private create(config: EnvironmentConfig) {
     const { region } = config;
-    this.cidr = config.network.cidr;
     const vpc = new Vpc(this, "Vpc", {
       ipAddresses: IpAddresses.cidr(this.cidr),
       // A known region would make CDK look its zones up, which needs credentials; unknown, CloudFormation picks the first two.
@@ -54,9 +88,7 @@ export class Network extends Construct {
       // Emptying the default group takes a custom resource; nothing here ever joins that group.
       restrictDefaultSecurityGroup: false,
     });
-    // CDK's own classes and interfaces disagree under exactOptionalPropertyTypes.
-    this.vpc = vpc as IVpc;
-    this.s3 = vpc.addGatewayEndpoint("S3", { service: GatewayVpcEndpointAwsService.S3 });
+    const s3 = vpc.addGatewayEndpoint("S3", { service: GatewayVpcEndpointAwsService.S3 });
     if (config.network.flowLogs) {
       const logGroup = new LogGroup(this, "FlowLogs", {
         retention: config.logs.retentionDays,
@@ -70,11 +102,13 @@ export class Network extends Construct {
           "Flow logs are a setting, network.flowLogs: isolated subnets have little to log, and it is paid by the gigabyte",
       });
     }
+    // CDK's own classes and interfaces disagree under exactOptionalPropertyTypes.
+    return { vpc: vpc as IVpc, s3 };
   }
 
   /** Lets functions in the VPC use this bucket; the endpoint refuses every other. */
   openBucket(bucket: IBucket): void {
-    this.s3.addToPolicy(
+    this.s3?.addToPolicy(
       new PolicyStatement({
         principals: [new StarPrincipal()],
         actions: ["s3:ListBucket", "s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"],
@@ -97,20 +131,26 @@ export class Network extends Construct {
     for (const destination of destinations) {
       // S3 has public addresses, but the subnets' one route there is the gateway endpoint.
       const peer = destination === "s3" ? Peer.anyIpv4() : Peer.ipv4(this.cidr);
-      group.addEgressRule(peer, tcp[destination], `to ${destination}`);
+      group.addEgressRule(peer, this.ports[destination], `to ${destination}`);
     }
     return { vpc: this.vpc, securityGroups: [group] };
+  }
+
+  /** Opens a store's group to functions of the same stack; without a group, whoever brought the store does. */
+  admit(store: ISecurityGroup | undefined, from: Attachment, destination: Destination): void {
+    for (const group of from.securityGroups)
+      store?.addIngressRule(inline(group), this.ports[destination], "from functions");
+  }
+
+  /** The group of a store that was brought along, if it is to be opened. */
+  existingGroup(scope: Construct, id: string, securityGroupId: string | undefined): ISecurityGroup | undefined {
+    return securityGroupId === undefined ? undefined : SecurityGroup.fromSecurityGroupId(scope, id, securityGroupId);
   }
 
   /** A security group for a store, open to nothing outwards. */
   storeGroup(scope: Construct, id: string): SecurityGroup {
     return new SecurityGroup(scope, id, { vpc: this.vpc, allowAllOutbound: false, description: `${id} of Segue` });
   }
-}
-
-/** Opens a store's group to functions of the same stack. */
-export function admit(store: SecurityGroup, from: Attachment, destination: Destination): void {
-  for (const group of from.securityGroups) store.addIngressRule(inline(group), tcp[destination], "from functions");
 }
 
 /**

@@ -1,13 +1,14 @@
 import { Duration } from "aws-cdk-lib";
 import { PolicyStatement } from "aws-cdk-lib/aws-iam";
 import { Stream, StreamEncryption, StreamMode } from "aws-cdk-lib/aws-kinesis";
+import type { IKey } from "aws-cdk-lib/aws-kms";
 import { type IEventSourceDlq, type Function as LambdaFunction, StartingPosition } from "aws-cdk-lib/aws-lambda";
 import type { IBucket } from "aws-cdk-lib/aws-s3";
 import { Construct, type IDependable } from "constructs";
 import type { EnvironmentConfig } from "../config";
 import { removalPolicy } from "../removal";
 
-/** The stream of events, encrypted with the key that Kinesis keeps for the account, and how a function reads it. */
+/** The stream of events, encrypted with the customer-managed key or the one that Kinesis keeps for the account, and how a function reads it. */
 export class EventStream extends Construct {
   readonly stream: Stream;
 
@@ -15,6 +16,7 @@ export class EventStream extends Construct {
     scope: Construct,
     id: string,
     private readonly config: EnvironmentConfig,
+    key: IKey | undefined,
   ) {
     super(scope, id);
     const { stream } = config;
@@ -23,7 +25,7 @@ export class EventStream extends Construct {
         ? { streamMode: StreamMode.PROVISIONED, shardCount: stream.shards }
         : { streamMode: StreamMode.ON_DEMAND }),
       retentionPeriod: Duration.hours(stream.retentionHours),
-      encryption: StreamEncryption.MANAGED,
+      ...(key ? { encryption: StreamEncryption.KMS, encryptionKey: key } : { encryption: StreamEncryption.MANAGED }),
       removalPolicy: removalPolicy(config),
     });
   }

@@ -1,11 +1,13 @@
 import { CfnOutput, Duration, Stack, type StackProps } from "aws-cdk-lib";
 import type { Stream } from "aws-cdk-lib/aws-kinesis";
+import type { IKey } from "aws-cdk-lib/aws-kms";
 import type { IBucket } from "aws-cdk-lib/aws-s3";
 import type { Construct } from "constructs";
 import { etlEnvironment } from "../../lambdas/etl/environment";
 import { featuresEnvironment } from "../../lambdas/features/environment";
 import type { EnvironmentConfig } from "../config";
 import { Database } from "../constructs/database";
+import { customerKey } from "../constructs/encryption";
 import { SegueFunction } from "../constructs/function";
 import { Lake } from "../constructs/lake";
 import { Network } from "../constructs/network";
@@ -14,6 +16,8 @@ import { grantDelete, grantList, grantWrite } from "../grants";
 
 /** What holds data, and what fills it: network, stream, buckets, database, ETL and features. */
 export class DataStack extends Stack {
+  /** The customer-managed key, where there is one. */
+  readonly key: IKey | undefined;
   readonly network: Network;
   readonly stream: Stream;
   readonly lake: IBucket;
@@ -21,10 +25,11 @@ export class DataStack extends Stack {
 
   constructor(scope: Construct, id: string, config: EnvironmentConfig, props: StackProps) {
     super(scope, id, props);
+    this.key = customerKey(this, "Key", config);
     this.network = new Network(this, "Network", config);
-    const { raw, lake, emptied } = new Lake(this, "Lake", config);
-    const events = new EventStream(this, "Events", config);
-    const database = new Database(this, "Database", config, this.network);
+    const { raw, lake, emptied } = new Lake(this, "Lake", config, this.key);
+    const events = new EventStream(this, "Events", config, this.key);
+    const database = new Database(this, "Database", config, this.network, this.key);
     this.stream = events.stream;
     this.lake = lake;
     for (const bucket of [raw, lake]) this.network.openBucket(bucket);

@@ -12,7 +12,7 @@ import { JobRoles } from "../constructs/job-roles";
 import { MlCode } from "../constructs/ml-code";
 import { Registry } from "../constructs/registry";
 import { Retraining } from "../constructs/retraining";
-import { grantList, grantRead, grantWrite } from "../grants";
+import { grantJobKey, grantList, grantRead, grantWrite } from "../grants";
 import type { DataStack } from "./data-stack";
 import type { ServingStack } from "./serving-stack";
 
@@ -22,7 +22,7 @@ export class ModelStack extends Stack {
     scope: Construct,
     id: string,
     config: EnvironmentConfig,
-    { lake, features }: DataStack,
+    { lake, features, key }: DataStack,
     { publish, promote }: ServingStack,
     props: StackProps,
   ) {
@@ -30,6 +30,7 @@ export class ModelStack extends Stack {
     const images = new Images(this, "Images", config);
     const code = new MlCode(this, "Code", join(__dirname, "../../ml"));
     const roles = new JobRoles(this, "Roles", { lake, code, images });
+    if (key) for (const role of [roles.train, roles.score]) grantJobKey(key, role);
     const { group } = new Registry(this, "Registry", config);
     const LAKE_BUCKET = lake.bucketName;
 

@@ -18,8 +18,8 @@ export class ServingStack extends Stack {
 
   constructor(scope: Construct, id: string, config: EnvironmentConfig, data: DataStack, props: StackProps) {
     super(scope, id, props);
-    const { network, stream, lake } = data;
-    const cache = new Cache(this, "Cache", config, network);
+    const { network, stream, lake, key } = data;
+    const cache = new Cache(this, "Cache", config, network, key);
     const LAKE_BUCKET = lake.bucketName;
 
     const loaders = network.attachment(this, "LoaderGroup", "cache", "s3");
@@ -75,6 +75,7 @@ export class ServingStack extends Stack {
       memorySize: 512,
     });
     stream.grant(collect, "kinesis:PutRecord");
+    if (key) key.grant(collect, "kms:GenerateDataKey");
 
     const api = new Api(this, "Api", config, { collect, recommend });
     new CfnOutput(this, "ApiUrl", { value: api.url });
