@@ -3,7 +3,7 @@ import { readEnvironment } from "../shared/environment";
 import { logger, observe } from "../shared/observability";
 import { s3Bucket } from "../shared/storage";
 import { promoteEnvironment } from "./environment";
-import { promote, promoteInput } from "./promote";
+import { list, promote, promoteInput } from "./promote";
 
 const environment = readEnvironment(promoteEnvironment);
 const stores = {
@@ -11,9 +11,11 @@ const stores = {
   cache: cacheOf(environment, { commandTimeout: 2000, connectTimeout: 5000 }),
 };
 
-/** Lets a release serve: `{"release","runId"?,"metrics"?}` → `{"champion","previous"}`. */
+/** Changes or shows which release serves, as `docs/formats.md` says: `{"release","runId"?,"metrics"?}`, `{"action":"rollback"}` … */
 export const handler = observe(async (event: unknown) => {
-  const promoted = await promote(promoteInput.parse(event), stores);
-  logger.info("promoted", { ...promoted });
+  const input = promoteInput.parse(event);
+  if (input.action === "list") return list(input.releases ?? [], stores);
+  const promoted = await promote(input, stores);
+  logger.info(input.action, { ...promoted });
   return promoted;
 });

@@ -1,54 +1,51 @@
-import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from "aws-lambda";
+import type { APIGatewayProxyEventV2 } from "aws-lambda";
 import { cacheOf } from "../shared/cache";
 import { readEnvironment } from "../shared/environment";
 import { count, logger, MetricUnit, metrics, observe } from "../shared/observability";
-import { json, problem } from "../shared/problem";
+import { type Api, respond } from "./api";
+import { Breaker } from "./breaker";
+import { bundledPopular } from "./bundled";
 import { recommendEnvironment } from "./environment";
-import { readRequest } from "./parameters";
-import { NoAnswer, Recommender } from "./recommend";
+import { Recommender } from "./recommend";
 
+/** A cache that is slower than this counts as away: the popular list at once is worth more than a list too late. */
+const CACHE_MS = 50;
+
+const environment = readEnvironment(recommendEnvironment);
 const recommender = new Recommender({
-  cache: cacheOf(readEnvironment(recommendEnvironment), { commandTimeout: 200, connectTimeout: 1000 }),
+  cache: new Breaker(cacheOf(environment, { commandTimeout: CACHE_MS, connectTimeout: 1000 })),
   damaged: (key, error) => {
     logger.error("damaged key", { key, error });
     count("CacheDamaged");
   },
+  bundled: () => bundledPopular(environment.LAKE_BUCKET),
 });
 // Connecting overlaps with the rest of the start.
 void recommender.warm();
 
 const SOURCES = { personal: "AnswersPersonal", segment: "AnswersSegment", popular: "AnswersPopular" } as const;
 
-/** `GET /v1/listeners/{id}/recommendations`: answers as `docs/formats.md` says. */
-export const handler = observe(async (event: APIGatewayProxyEventV2): Promise<APIGatewayProxyStructuredResultV2> => {
-  const start = performance.now();
-  const read = readRequest(event);
-  if ("errors" in read) {
-    const detail = read.errors.map(({ field, message }) => `${field}: ${message}`).join("; ");
-    return problem(400, "Bad parameter", detail, { errors: read.errors });
-  }
-  try {
-    const { body, hit, fallback } = await recommender.recommend(read.request);
-    const milliseconds = performance.now() - start;
-    const { recommendationId, release, variant, source } = body;
+const reports: Pick<Api, "answered" | "unavailable"> = {
+  answered({ body, hit, fallback }) {
+    const { release, variant, source } = body;
     count(SOURCES[source]);
     count(hit ? "CacheHits" : "CacheMisses");
     if (fallback) count("CacheUnavailable");
-    metrics.addMetric("RecommendLatency", MetricUnit.Milliseconds, milliseconds);
-    logger[fallback ? "warn" : "info"]("recommended", {
-      recommendationId,
-      release,
-      variant,
-      source,
-      milliseconds,
-      fallback,
-    });
-    // Each answer has an id of its own, which its clicks refer to: no cache may give it twice.
-    return json(200, body, { "cache-control": "private, no-store" });
-  } catch (error) {
-    if (!(error instanceof NoAnswer)) throw error;
+    const recommendationId = "recommendationId" in body ? body.recommendationId : undefined;
+    logger[fallback ? "warn" : "info"]("answered", { recommendationId, release, variant, source, fallback });
+  },
+  unavailable(error) {
     count("RecommendUnavailable");
     logger.error("no answer", error);
-    return problem(503, "No recommendations now", error.message, {}, { "retry-after": "2" });
+  },
+};
+
+/** The routes that read, as `docs/openapi.json` describes them. */
+export const handler = observe(async (event: APIGatewayProxyEventV2) => {
+  const start = performance.now();
+  try {
+    return await respond(event, { recommender, ...reports });
+  } finally {
+    metrics.addMetric("RecommendLatency", MetricUnit.Milliseconds, performance.now() - start);
   }
 });

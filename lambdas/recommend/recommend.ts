@@ -1,81 +1,87 @@
 import { randomUUID } from "node:crypto";
 import { type Cache, CacheUnavailable } from "../shared/cache";
-import type { Recommendations } from "../shared/recommendations";
-import {
-  cacheKeys,
-  EVERYBODY,
-  POINTER_KEY,
-  type Pointer,
-  readPointer,
-  releaseTag,
-  segmentOf,
-  unitHash,
-} from "../shared/release";
-import { decodeValue, type Value } from "../shared/value";
-import { Names } from "./names";
-import type { Request } from "./parameters";
+import { type Damaged, type List, Lists } from "../shared/lists";
+import type { Popular, Recommendations } from "../shared/recommendations";
+import { EVERYBODY, POINTER_KEY, type Pointer, readPointer, segmentOf, unitHash } from "../shared/release";
+import type { PopularRequest, Request } from "./parameters";
+import { refine, type Wishes } from "./refine";
 
 /** A promotion is seen by every running function within this time. */
 const POINTER_MS = 2000;
+/** The bundled list is asked for no more often than this. */
+const BUNDLED_MS = 5000;
 
 /** Nothing can be recommended now; the message says why. */
 export class NoAnswer extends Error {
   override readonly name = "NoAnswer";
 }
 
-/** A list with its artists named, as long as it was scored. */
-interface Named {
-  readonly release: string;
-  readonly variant: "champion" | "challenger";
-  readonly generatedAt: string;
-  readonly source: Value["source"];
-  readonly items: Recommendations["items"];
-}
+type Variant = "champion" | "challenger";
 
-export interface Answer {
-  readonly body: Recommendations;
+interface Found {
+  readonly list: List;
+  readonly variant: Variant;
   /** Whether the listener's own list was there. */
   readonly hit: boolean;
   /** Why the answer is the popular list that this process remembers. */
   readonly fallback?: string;
 }
 
+export interface Answer<Body> {
+  readonly body: Body;
+  readonly hit: boolean;
+  readonly fallback?: string;
+}
+
 export interface RecommenderOptions {
   readonly cache: Pick<Cache, "get">;
-  /** Told of each key whose bytes cannot be right; the answer goes on without it. */
-  readonly damaged: (key: string, error: Error) => void;
+  readonly damaged: Damaged;
+  /** The champion's popular list from elsewhere than the cache. */
+  readonly bundled?: () => Promise<List>;
   readonly now?: () => number;
 }
 
 /**
  * Answers with the listener's list of the release that serves, else that of their segment, else what is popular; all of one
- * answer comes from one release. While the cache is away: the popular list as it was last seen, marked as such.
+ * answer comes from one release. While the cache is away: the popular list as last seen, or as bundled with the release,
+ * marked as such.
  */
 export class Recommender {
   readonly #options: RecommenderOptions;
   readonly #now: () => number;
-  readonly #names: Names;
+  readonly #lists: Lists;
   #pointer: { readonly at: number; readonly read: Promise<Pointer | undefined> } | undefined;
-  #popular: Named | undefined;
+  #popular: List | undefined;
+  #bundled: { readonly at: number; readonly read: Promise<void> } | undefined;
 
   constructor(options: RecommenderOptions) {
     this.#options = options;
     this.#now = options.now ?? Date.now;
-    this.#names = new Names(options.cache, options.damaged);
+    this.#lists = new Lists(options.cache, options.damaged);
   }
 
   /** @throws NoAnswer when there is no release, or no cache and nothing remembered */
-  async recommend(request: Request): Promise<Answer> {
-    try {
-      const { list, hit } = await this.#find(request);
-      return { body: answer(request, list), hit };
-    } catch (error) {
-      if (!(error instanceof CacheUnavailable || error instanceof NoAnswer)) throw error;
-      // Where the cache is and why it is away is for the log, not for the client.
-      const told = error instanceof NoAnswer ? error : new NoAnswer("the cache does not answer", { cause: error });
-      if (!this.#popular) throw told;
-      return { body: answer(request, this.#popular), hit: false, fallback: error.message };
-    }
+  async recommend(request: Request): Promise<Answer<Recommendations>> {
+    const { listenerId } = request;
+    const found = await this.#orPopular(() => this.#find(request));
+    return answer(found, request, { recommendationId: randomUUID(), listenerId });
+  }
+
+  /** The champion's popular list, or that of a place. @throws NoAnswer as `recommend` */
+  async popular(request: PopularRequest): Promise<Answer<Popular>> {
+    const found = await this.#orPopular(async () => {
+      const { champion } = await this.#serving();
+      await this.#keepPopular(champion);
+      const list = await this.#firstOf(champion, [segmentOf("", request.place), EVERYBODY]);
+      return { list, variant: "champion", hit: false };
+    });
+    return answer(found, request, {});
+  }
+
+  /** Which release serves. @throws NoAnswer, CacheUnavailable */
+  async health(): Promise<{ readonly release: string }> {
+    const { champion } = await this.#serving();
+    return { release: champion };
   }
 
   /** Connects and reads what every request needs, so that the first one need not wait. */
@@ -84,27 +90,40 @@ export class Recommender {
       const pointer = await this.#readPointer();
       if (pointer) await this.#keepPopular(pointer.champion);
     } catch {
-      // The request that comes will tell.
+      await this.#bundle();
     }
   }
 
-  async #find({ listenerId, ageGroup, place }: Request): Promise<{ list: Named; hit: boolean }> {
-    const pointer = await this.#readPointer();
-    if (!pointer) throw new NoAnswer("no release is published");
+  async #orPopular(find: () => Promise<Found>): Promise<Found> {
+    try {
+      return await find();
+    } catch (error) {
+      if (!(error instanceof CacheUnavailable || error instanceof NoAnswer)) throw error;
+      // Where the cache is and why it is away is for the log, not for the client.
+      const told = error instanceof NoAnswer ? error : new NoAnswer("the cache does not answer", { cause: error });
+      if (!this.#popular) await this.#bundle();
+      if (!this.#popular) throw told;
+      return { list: this.#popular, variant: "champion", hit: false, fallback: error.message };
+    }
+  }
+
+  async #find({ listenerId, ageGroup, place }: Request): Promise<Found> {
+    const pointer = await this.#serving();
     const trial = pointer.challenger !== null && unitHash(`${pointer.challenger}:${listenerId}`) < pointer.share;
     const variant = trial ? "challenger" : "champion";
     const release = trial ? pointer.challenger! : pointer.champion;
 
-    const [own] = await Promise.all([
-      this.#read(release, variant, cacheKeys.listener(release, listenerId)),
-      this.#keepPopular(pointer.champion),
-    ]);
-    if (own) return { list: own, hit: true };
-    const segments = new Set([segmentOf(ageGroup, place), segmentOf(ageGroup), segmentOf("", place), EVERYBODY]);
-    for (const segment of segments) {
+    const [own] = await Promise.all([this.#lists.listener(release, listenerId), this.#keepPopular(pointer.champion)]);
+    if (own) return { list: own, variant, hit: true };
+    const segments = [segmentOf(ageGroup, place), segmentOf(ageGroup), segmentOf("", place), EVERYBODY];
+    return { list: await this.#firstOf(release, segments), variant, hit: false };
+  }
+
+  async #firstOf(release: string, segments: readonly string[]): Promise<List> {
+    for (const segment of new Set(segments)) {
       const remembered = segment === EVERYBODY && this.#popular?.release === release ? this.#popular : undefined;
-      const list = remembered ?? (await this.#read(release, variant, cacheKeys.segment(release, segment)));
-      if (list) return { list: { ...list, variant }, hit: false };
+      const list = remembered ?? (await this.#lists.segment(release, segment));
+      if (list) return list;
     }
     throw new NoAnswer(`release ${release} is no longer whole in the cache`);
   }
@@ -112,8 +131,32 @@ export class Recommender {
   /** The popular list of what serves, once for each release: there when the cache no longer is. */
   async #keepPopular(release: string): Promise<void> {
     if (this.#popular?.release === release) return;
-    const list = await this.#read(release, "champion", cacheKeys.segment(release, EVERYBODY));
+    const list = await this.#lists.popular(release);
     if (list) this.#popular = list;
+  }
+
+  /** Tries for the bundled list; whoever comes meanwhile waits for the same try. */
+  async #bundle(): Promise<void> {
+    const { bundled } = this.#options;
+    if (!bundled || this.#popular) return;
+    const at = this.#now();
+    if (!this.#bundled || at - this.#bundled.at >= BUNDLED_MS) {
+      const read = bundled().then(
+        (list) => {
+          this.#popular ??= list;
+        },
+        // Then there is no answer, and that error says why the cache is away.
+        () => undefined,
+      );
+      this.#bundled = { at, read };
+    }
+    await this.#bundled.read;
+  }
+
+  async #serving(): Promise<Pointer> {
+    const pointer = await this.#readPointer();
+    if (!pointer) throw new NoAnswer("no release is published");
+    return pointer;
   }
 
   #readPointer(): Promise<Pointer | undefined> {
@@ -129,52 +172,13 @@ export class Recommender {
     read.then((found) => found ?? forget(), forget);
     return read;
   }
-
-  /** A list with names; undefined when it is missing, damaged, empty, or none of its artists has a name any more. */
-  async #read(release: string, variant: Named["variant"], key: string): Promise<Named | undefined> {
-    const bytes = await this.#options.cache.get(key);
-    const value = bytes && this.#decode(key, bytes, release);
-    if (!value) return undefined;
-    const artist = await this.#names.of(release, [...value.artists, ...value.reasonArtists]);
-    const items = value.artists.flatMap((no, i) => {
-      const found = artist(no);
-      if (!found) return [];
-      const because = artist(value.reasonArtists[value.reasons[i]! - 1] ?? 0);
-      return {
-        rank: 0,
-        artistId: found.id,
-        name: found.name,
-        genre: found.genre,
-        score: Math.round(value.scores[i]! * 10_000) / 10_000,
-        reason: because ? { artistId: because.id, name: because.name, text: `because you play ${because.name}` } : null,
-      };
-    });
-    if (items.length === 0) return undefined;
-    const generatedAt = new Date(value.generatedAt * 1000).toISOString();
-    return {
-      release,
-      variant,
-      generatedAt,
-      source: value.source,
-      items: items.map((item, i) => ({ ...item, rank: i + 1 })),
-    };
-  }
-
-  #decode(key: string, bytes: Buffer, release: string): Value | undefined {
-    try {
-      const value = decodeValue(bytes);
-      if (value.releaseTag !== releaseTag(release)) throw new Error(`the value belongs to another release`);
-      return value;
-    } catch (error) {
-      this.#options.damaged(key, error as Error);
-      return undefined;
-    }
-  }
 }
 
-const answer = ({ listenerId, limit }: Request, { items, ...list }: Named): Recommendations => ({
-  recommendationId: randomUUID(),
-  listenerId,
-  ...list,
-  items: items.slice(0, limit),
-});
+function answer<Own>({ list, variant, hit, fallback }: Found, wishes: Wishes, own: Own) {
+  const { release, generatedAt, source } = list;
+  return {
+    body: { ...own, release, variant, generatedAt, source, items: refine(list.items, wishes) },
+    hit,
+    ...(fallback !== undefined && { fallback }),
+  };
+}

@@ -1,7 +1,14 @@
 import { z } from "zod";
 import { createDocument } from "zod-openapi";
 import { eventsAnswerSchema, eventsRequestSchema, LIMITS, rejectionSchema } from "./events";
-import { listenerPathSchema, recommendationsQuerySchema, recommendationsSchema } from "./recommendations";
+import {
+  healthSchema,
+  listenerPathSchema,
+  popularQuerySchema,
+  popularSchema,
+  recommendationsQuerySchema,
+  recommendationsSchema,
+} from "./recommendations";
 
 const problemSchema = z
   .object({
@@ -69,6 +76,36 @@ export const openApiDocument = () =>
               recommendationsSchema,
             ),
             "400": problemOf("A parameter is wrong"),
+            "403": problemOf("The token is another listener's"),
+            "503": problemOf("No release is published, or the cache is away and no popular list is known"),
+          },
+        },
+      },
+      "/v1/popular": {
+        get: {
+          operationId: "getPopular",
+          summary: "What is popular, everywhere or in a place",
+          requestParams: {
+            query: popularQuerySchema,
+            header: z.object({ "if-none-match": z.string().optional() }),
+          },
+          responses: {
+            "200": {
+              ...jsonOf("The popular list", popularSchema),
+              headers: z.object({ etag: z.string(), "cache-control": z.string() }),
+            },
+            "304": { description: "The list is the one that `if-none-match` names" },
+            "400": problemOf("A parameter is wrong"),
+            "503": problemOf("No release is published, or the cache is away and no popular list is known"),
+          },
+        },
+      },
+      "/v1/health": {
+        get: {
+          operationId: "getHealth",
+          summary: "Whether recommendations can be answered now",
+          responses: {
+            "200": jsonOf("A release serves and the cache answers", healthSchema),
             "503": problemOf("No release is published, or the cache is away"),
           },
         },

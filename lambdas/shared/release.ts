@@ -20,6 +20,8 @@ const pointerSchema = z.object({
   previous: z._default(z.nullable(releaseIdSchema), null),
   challenger: z.nullable(releaseIdSchema),
   share: z.number().check(z.gte(0), z.lte(1)),
+  /** Runs do not replace the champion. */
+  pinned: z._default(z.boolean(), false),
   updatedAt: z.iso.datetime(),
 });
 export type Pointer = z.infer<typeof pointerSchema>;
@@ -47,6 +49,8 @@ export const releaseManifestSchema = z.object({
 export type ReleaseManifest = z.infer<typeof releaseManifestSchema>;
 
 export const POINTER_KEY = "segue:pointer";
+/** In the lake: the champion's popular list with names, for when the cache is away. */
+export const BUNDLED_KEY = "releases/popular.json";
 /** The segment of everybody: its list is what is popular. */
 export const EVERYBODY = "@/";
 export const CHUNK_ARTISTS = 1024;

@@ -17,11 +17,11 @@ import type { EnvironmentConfig } from "../config";
 export interface ApiHandlers {
   /** `POST /v1/events` */
   readonly collect: IFunction;
-  /** `GET /v1/listeners/{id}/recommendations` */
+  /** Everything that is read */
   readonly recommend: IFunction;
 }
 
-/** The HTTP API: both routes behind an authoriser, throttled, every request logged without what it carried. */
+/** The HTTP API: every route behind an authoriser, throttled, every request logged without what it carried. */
 export class Api extends Construct {
   readonly url: string;
 
@@ -38,10 +38,12 @@ export class Api extends Construct {
       createDefaultStage: false,
       defaultAuthorizer,
     });
-    const route = (method: HttpMethod, path: string, handler: IFunction, name: string) =>
-      api.addRoutes({ path, methods: [method], integration: new HttpLambdaIntegration(name, handler) });
-    route(HttpMethod.POST, "/v1/events", handlers.collect, "Collect");
-    route(HttpMethod.GET, "/v1/listeners/{id}/recommendations", handlers.recommend, "Recommend");
+    const collect = new HttpLambdaIntegration("Collect", handlers.collect);
+    api.addRoutes({ path: "/v1/events", methods: [HttpMethod.POST], integration: collect });
+    const recommend = new HttpLambdaIntegration("Recommend", handlers.recommend);
+    for (const path of ["/v1/listeners/{id}/recommendations", "/v1/popular", "/v1/health"]) {
+      api.addRoutes({ path, methods: [HttpMethod.GET], integration: recommend });
+    }
 
     const logGroup = new LogGroup(this, "AccessLogs", {
       retention: config.logs.retentionDays,

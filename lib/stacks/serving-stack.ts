@@ -50,20 +50,21 @@ export class ServingStack extends Stack {
     });
     grantRead(lake, this.promote, "runs/*/evaluation.json");
     grantList(lake, this.promote);
-    grantWrite(lake, this.promote, "releases/champion.json");
+    grantWrite(lake, this.promote, "releases/champion.json", "releases/popular.json");
     cache.connect("publish", loaders, this.publish, this.promote);
 
-    const readers = network.attachment(this, "ReaderGroup", "cache");
+    const readers = network.attachment(this, "ReaderGroup", "cache", "s3");
     const recommend = new SegueFunction(this, "recommend", {
       config,
       description: "Answers a listener's recommendations from the cache",
       schema: recommendEnvironment,
-      environment: cache.variables("recommend"),
+      environment: { ...cache.variables("recommend"), LAKE_BUCKET },
       timeout: Duration.seconds(5),
       // CPU comes with memory, and this one is waited for.
       memorySize: 512,
       attachment: readers,
     });
+    grantRead(lake, recommend, "releases/popular.json");
     cache.connect("recommend", readers, recommend);
 
     const collect = new SegueFunction(this, "collect", {
@@ -79,6 +80,8 @@ export class ServingStack extends Stack {
 
     const api = new Api(this, "Api", config, { collect, recommend });
     new CfnOutput(this, "ApiUrl", { value: api.url });
+    new CfnOutput(this, "PublishFunction", { value: this.publish.functionName });
+    new CfnOutput(this, "PromoteFunction", { value: this.promote.functionName });
     new CfnOutput(this, "CacheName", { value: cache.cacheName });
     new CfnOutput(this, "CacheHost", { value: cache.host });
     new CfnOutput(this, "CachePort", { value: cache.port });

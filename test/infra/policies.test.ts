@@ -111,7 +111,7 @@ describe.each(all)("policies of %s", (_, templates) => {
 
   test("let functions touch the zones that are theirs", () => {
     const zones = Object.fromEntries(
-      ["Etl", "Features", "Gate", "Register", "Publish", "Promote"].map((name) => {
+      ["Etl", "Features", "Gate", "Register", "Publish", "Promote", "Recommend"].map((name) => {
         const touched = found
           .filter(({ where }) => where.startsWith(`${name}Role`))
           .flatMap(({ actions, targets }) => actions.flatMap((action) => targets.map((target) => ({ action, target }))))
@@ -139,7 +139,12 @@ describe.each(all)("policies of %s", (_, templates) => {
       ],
       Register: ["GetObject Lake runs/*/evaluation.json", "GetObject Lake runs/*/train/*"],
       Publish: ["GetObject Lake features/*", "GetObject Lake runs/*/scores/*", "PutObject Lake releases/*"],
-      Promote: ["GetObject Lake runs/*/evaluation.json", "PutObject Lake releases/champion.json"],
+      Promote: [
+        "GetObject Lake runs/*/evaluation.json",
+        "PutObject Lake releases/champion.json",
+        "PutObject Lake releases/popular.json",
+      ],
+      Recommend: ["GetObject Lake releases/popular.json"],
     });
   });
 

@@ -33,7 +33,7 @@ describe("laptop, dev and prod", () => {
     expect(outputs.sort()).toEqual(
       [
         ["StreamName", "RawBucketName", "LakeBucketName", "PostgresHost", "PostgresPort", "PostgresDatabase"],
-        ["ApiUrl", "CacheName", "CacheHost", "CachePort"],
+        ["ApiUrl", "CacheName", "CacheHost", "CachePort", "PublishFunction", "PromoteFunction"],
         ["StateMachineArn", "ModelPackageGroupName"],
       ]
         .flat()
@@ -82,7 +82,7 @@ describe("network", () => {
       features: [`${vpc} 5432-5432`, "0.0.0.0/0 443-443"],
       publish: [`${vpc} 6379-6380`, "0.0.0.0/0 443-443"],
       promote: [`${vpc} 6379-6380`, "0.0.0.0/0 443-443"],
-      recommend: [`${vpc} 6379-6380`],
+      recommend: [`${vpc} 6379-6380`, "0.0.0.0/0 443-443"],
       collect: [],
       "prepare-run": [],
       gate: [],
@@ -244,7 +244,9 @@ describe("API", () => {
   test.each(each)("%s: every route wants AWS credentials", (_, templates) => {
     const routes = properties(templates, "AWS::ApiGatewayV2::Route");
     expect(routes.map(({ RouteKey }) => RouteKey).sort()).toEqual([
+      "GET /v1/health",
       "GET /v1/listeners/{id}/recommendations",
+      "GET /v1/popular",
       "POST /v1/events",
     ]);
     for (const { AuthorizationType } of routes) expect(AuthorizationType).toBe("AWS_IAM");

@@ -11,6 +11,8 @@ export interface RunOutput {
   readonly generatedAt?: string;
   /** Score lists in each output file. */
   readonly perFile?: number;
+  /** The artist before the first of listener `l0`: releases that start apart have lists that cannot be taken for each other's. */
+  readonly from?: number;
 }
 
 /**
@@ -19,12 +21,20 @@ export interface RunOutput {
  */
 export async function writeRunOutput(
   bucket: Pick<Bucket, "put">,
-  { runId, listeners = 30, artists = 1500, segments = ["@25-34/", "@25-34/US-CA"], perFile = 20, ...rest }: RunOutput,
+  {
+    runId,
+    listeners = 30,
+    artists = 1500,
+    segments = ["@25-34/", "@25-34/US-CA"],
+    perFile = 20,
+    from = 0,
+    ...rest
+  }: RunOutput,
 ) {
   const generatedAt = Date.parse(rest.generatedAt ?? "2026-11-22T04:00:00Z") / 1000;
   const artist = (n: number) => (n % artists) + 1;
-  const line = (id: string, source: Source, from: number, reason: boolean) => {
-    const ten = Array.from({ length: 10 }, (_, i) => artist(from + i));
+  const line = (id: string, source: Source, start: number, reason: boolean) => {
+    const ten = Array.from({ length: 10 }, (_, i) => artist(from + start + i));
     const value = encodeValue({
       source,
       generatedAt,
@@ -32,7 +42,7 @@ export async function writeRunOutput(
       artists: ten,
       scores: ten.map((_, i) => 0.9 - i / 10),
       reasons: ten.map((_, i) => (reason && i === 0 ? 1 : 0)),
-      reasonArtists: reason ? [artist(from + 10)] : [],
+      reasonArtists: reason ? [artist(from + start + 10)] : [],
     });
     return `${id} ${value.toString("base64")}`;
   };

@@ -1,4 +1,4 @@
-import { readRequest } from "../../../lambdas/recommend/parameters";
+import { readPopularRequest, readRequest } from "../../../lambdas/recommend/parameters";
 import { listenerPathSchema, recommendationsQuerySchema } from "../../../lambdas/shared/recommendations";
 
 const read = (id: string | undefined, query: Record<string, string> = {}) =>
@@ -8,6 +8,25 @@ test("what is asked for, with the default", () => {
   expect(read("l1")).toEqual({ request: { listenerId: "l1", limit: 20 } });
   expect(read("l1", { limit: "100", ageGroup: "65+", place: "US-CA", unknown: "x" })).toEqual({
     request: { listenerId: "l1", limit: 100, ageGroup: "65+", place: "US-CA" },
+  });
+});
+
+test("lists and numbers", () => {
+  expect(read("l1", { exclude: "a1,a2", genre: "Rock,hip hop", threshold: "-0.25", diversity: "1" })).toEqual({
+    request: {
+      listenerId: "l1",
+      limit: 20,
+      exclude: ["a1", "a2"],
+      genre: ["rock", "hip hop"],
+      threshold: -0.25,
+      diversity: 1,
+    },
+  });
+});
+
+test("what is popular has no listener", () => {
+  expect(readPopularRequest({ queryStringParameters: { limit: "5", place: "FR" } })).toEqual({
+    request: { limit: 5, place: "FR" },
   });
 });
 
@@ -23,6 +42,10 @@ test("each wrong parameter is named with what is allowed", () => {
 describe("the OpenAPI document says the same about", () => {
   const samples = {
     limit: ["1", "20", "99", "100", "0", "101", "-1", "1.5", "x", "NaN", "1000"],
+    exclude: ["a1", "a1,a2", "a1,", ",", "a b", Array(100).fill("a").join(), Array(101).fill("a").join()],
+    genre: ["rock", "Hip Hop,é", "", ",", "a,,b", "x".repeat(64), "x".repeat(65), Array(21).fill("a").join()],
+    threshold: ["-1", "1", "0", "0.5", "1e-3", "-1.01", "1.01", "x", "NaN", "Infinity"],
+    diversity: ["0", "1", "0.5", "-0.1", "1.1", "x"],
     ageGroup: ["0-17", "25-34", "65+", "65", "26", "", "65 "],
     place: ["US", "US-CA", "FR-11", "us", "USA", "US-", "California", ""],
   };

@@ -1,7 +1,7 @@
 import { publish } from "../../../lambdas/publish/publish";
 import { type Answer, NoAnswer, Recommender } from "../../../lambdas/recommend/recommend";
 import { CacheUnavailable } from "../../../lambdas/shared/cache";
-import { recommendationsSchema } from "../../../lambdas/shared/recommendations";
+import { type Recommendations, recommendationsSchema } from "../../../lambdas/shared/recommendations";
 import { cacheKeys, POINTER_KEY, type Pointer } from "../../../lambdas/shared/release";
 import { writeRunOutput } from "../../support/run-output";
 import { MemoryBucket, MemoryCache } from "../../support/stores";
@@ -19,8 +19,10 @@ const point = (pointer: Partial<Pointer> = {}) =>
     key: POINTER_KEY,
     value: JSON.stringify({ champion, challenger: null, share: 0, updatedAt: new Date(0).toISOString(), ...pointer }),
   });
-const ask = (listenerId: string, more: { limit?: number; ageGroup?: string; place?: string } = {}): Promise<Answer> =>
-  recommender.recommend({ listenerId, limit: 20, ...more });
+const ask = (
+  listenerId: string,
+  more: { limit?: number; ageGroup?: string; place?: string } = {},
+): Promise<Answer<Recommendations>> => recommender.recommend({ listenerId, limit: 20, ...more });
 const away = () => {
   cache.fail = () => {
     throw new CacheUnavailable("cache: no answer within 200 ms");
@@ -102,6 +104,24 @@ describe("a listener without a list", () => {
       source,
       first: artistId,
     });
+  });
+});
+
+describe("wishes", () => {
+  test("narrow the list before it is cut, and ranks stay whole", async () => {
+    const { items } = (await recommender.recommend({ listenerId: "l7", limit: 2, exclude: ["a8"], genre: ["rock"] }))
+      .body;
+    expect(items.map(({ rank, artistId }) => `${rank} ${artistId}`)).toEqual(["1 a10", "2 a12"]);
+  });
+
+  test("what is popular: everywhere, or in a place", async () => {
+    const first = async (place?: string) => {
+      const { body } = await recommender.popular({ limit: 3, place });
+      return `${body.source} ${body.items[0]?.artistId} of ${body.items.length}`;
+    };
+    expect(await first()).toBe("popular a1 of 3");
+    expect(await first("US-CA")).toBe("segment a103 of 3");
+    expect(await first("FR")).toBe("popular a1 of 3");
   });
 });
 
@@ -235,6 +255,42 @@ describe("the cache away", () => {
     expect((await ask("l7")).fallback).toBeDefined();
     cache.fail = () => undefined;
     expect((await ask("l7")).body.source).toBe("personal");
+  });
+
+  describe("from the start", () => {
+    const bundledList = { release: champion, generatedAt: "2026-11-22T04:00:00.000Z", source: "popular" as const };
+    const items = [{ rank: 1, artistId: "a1", name: "A", genre: "rock", score: 0.5, reason: null }];
+    let reads = 0;
+    const start = (give: () => Promise<typeof bundledList & { items: typeof items }>) => {
+      reads = 0;
+      const bundled = () => {
+        reads += 1;
+        return give();
+      };
+      recommender = new Recommender({ cache, damaged: (key) => damaged.push(key), bundled, now: () => now });
+      away();
+    };
+
+    test("the list that is bundled with the release, read once", async () => {
+      start(async () => ({ ...bundledList, items }));
+      const answers = await Promise.all([ask("l1"), ask("l2"), recommender.popular({ limit: 5 })]);
+      for (const { body, fallback } of answers) {
+        expect(body).toMatchObject({ release: champion, source: "popular", items });
+        expect(fallback).toBe("cache: no answer within 200 ms");
+      }
+      expect(reads).toBe(1);
+      cache.fail = () => undefined;
+      expect((await ask("l7")).body.source).toBe("personal");
+    });
+
+    test("without it either: no answer, and it is not asked again for five seconds", async () => {
+      start(() => Promise.reject(new Error("403")));
+      for (let i = 0; i < 10; i += 1) await expect(ask("l1")).rejects.toThrow("the cache does not answer");
+      expect(reads).toBe(1);
+      now += 5000;
+      await expect(ask("l1")).rejects.toThrow(NoAnswer);
+      expect(reads).toBe(2);
+    });
   });
 
   test("a fault of our own is not hidden behind the popular list", async () => {

@@ -9,10 +9,17 @@ test("docs/openapi.json is up to date: `npm run openapi` writes it", () => {
   expect(committed).toEqual(JSON.parse(JSON.stringify(document)));
 });
 
-test("it describes each answer of both paths, and refuses unknown fields as the handler does", () => {
+test("it describes each answer of each path, and refuses unknown fields as the handler does", () => {
   const paths = document.paths as Record<string, Record<string, { responses: object }>>;
   expect(Object.keys(paths["/v1/events"]!.post!.responses)).toEqual(["202", "207", "400", "413", "503"]);
-  expect(Object.keys(paths["/v1/listeners/{id}/recommendations"]!.get!.responses)).toEqual(["200", "400", "503"]);
+  expect(Object.keys(paths["/v1/listeners/{id}/recommendations"]!.get!.responses)).toEqual([
+    "200",
+    "400",
+    "403",
+    "503",
+  ]);
+  expect(Object.keys(paths["/v1/popular"]!.get!.responses)).toEqual(["200", "304", "400", "503"]);
+  expect(Object.keys(paths["/v1/health"]!.get!.responses)).toEqual(["200", "503"]);
   const schemas = document.components?.schemas as Record<string, { oneOf?: { additionalProperties: boolean }[] }>;
   expect(schemas.Event!.oneOf!.map((schema) => schema.additionalProperties)).toEqual([
     false,

@@ -1,6 +1,6 @@
-import type { Cache } from "../shared/cache";
-import { type Artist, chunkOf, unpackChunk } from "../shared/catalogue";
-import { cacheKeys } from "../shared/release";
+import type { Cache } from "./cache";
+import { type Artist, chunkOf, unpackChunk } from "./catalogue";
+import { cacheKeys } from "./release";
 
 /** About 32 MB when full. */
 const KEPT_CHUNKS = 128;

@@ -1,0 +1,83 @@
+import { createHash } from "node:crypto";
+import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from "aws-lambda";
+import { CacheUnavailable } from "../shared/cache";
+import { json, problem } from "../shared/problem";
+import type { Popular } from "../shared/recommendations";
+import { type ParameterError, readPopularRequest, readRequest } from "./parameters";
+import { type Answer, NoAnswer, type Recommender } from "./recommend";
+
+/** What is read of API Gateway's event. */
+export type Event = Pick<APIGatewayProxyEventV2, "routeKey" | "pathParameters" | "queryStringParameters"> & {
+  readonly headers?: APIGatewayProxyEventV2["headers"];
+  readonly requestContext?: object;
+};
+/** A JWT authoriser leaves the token's claims; an IAM authoriser none. */
+interface Context {
+  readonly authorizer?: { readonly jwt?: { readonly claims: Record<string, unknown> } };
+}
+type Response = APIGatewayProxyStructuredResultV2;
+
+export interface Api {
+  readonly recommender: Pick<Recommender, "recommend" | "popular" | "health">;
+  /** Told of each list that is answered. */
+  readonly answered: (answer: Answer<Popular>) => void;
+  /** Told why there is no answer. */
+  readonly unavailable: (error: Error) => void;
+}
+
+/** For how long a client may keep the popular list. */
+const POPULAR_SECONDS = 60;
+const NEVER = { "cache-control": "private, no-store" };
+
+const badParameter = (errors: readonly ParameterError[]): Response =>
+  problem(400, "Bad parameter", errors.map(({ field, message }) => `${field}: ${message}`).join("; "), { errors });
+
+/** Answers a request of one of the routes of `lib/constructs/api.ts` that read. */
+export async function respond(event: Event, api: Api): Promise<Response> {
+  try {
+    switch (event.routeKey) {
+      case "GET /v1/popular":
+        return await popular(event, api);
+      case "GET /v1/health":
+        return json(200, { status: "ok", ...(await api.recommender.health()) }, NEVER);
+      default:
+        return await recommendations(event, api);
+    }
+  } catch (error) {
+    if (!(error instanceof NoAnswer || error instanceof CacheUnavailable)) throw error;
+    api.unavailable(error);
+    const detail = error instanceof NoAnswer ? error.message : "the cache does not answer";
+    return problem(503, "No recommendations now", detail, {}, { "retry-after": "2", ...NEVER });
+  }
+}
+
+async function recommendations(event: Event, { recommender, answered }: Api): Promise<Response> {
+  const read = readRequest(event);
+  if ("errors" in read) return badParameter(read.errors);
+  const token = (event.requestContext as Context | undefined)?.authorizer?.jwt;
+  if (token && token.claims.sub !== read.request.listenerId) {
+    return problem(403, "Not your listener", "id: a listener's token reads the recommendations of its own `sub` alone");
+  }
+  const answer = await recommender.recommend(read.request);
+  answered(answer);
+  // Each answer has an id of its own, which its clicks refer to: no cache may give it twice.
+  return json(200, answer.body, NEVER);
+}
+
+/** The same bytes for the same release and parameters: a client that has them is told so. RFC 9110, section 13.1.2. */
+async function popular(event: Event, { recommender, answered }: Api): Promise<Response> {
+  const read = readPopularRequest(event);
+  if ("errors" in read) return badParameter(read.errors);
+  const answer = await recommender.popular(read.request);
+  answered(answer);
+  const full = json(200, answer.body);
+  const etag = `"${createHash("sha256").update(full.body!).digest("base64url").slice(0, 22)}"`;
+  const headers = {
+    ...full.headers,
+    etag,
+    // What is remembered is no answer to keep: the cache may be back in a second.
+    ...(answer.fallback === undefined ? { "cache-control": `private, max-age=${POPULAR_SECONDS}` } : NEVER),
+  };
+  const held = event.headers?.["if-none-match"]?.split(",").map((tag) => tag.trim().replace(/^W\//, ""));
+  return held?.some((tag) => tag === etag || tag === "*") ? { statusCode: 304, headers } : { ...full, headers };
+}

@@ -1,0 +1,91 @@
+import type { Cache } from "./cache";
+import { Names } from "./names";
+import { cacheKeys, EVERYBODY, releaseTag } from "./release";
+import { decodeValue, type Source, type Value } from "./value";
+
+export interface Item {
+  readonly rank: number;
+  readonly artistId: string;
+  readonly name: string;
+  readonly genre: string;
+  readonly score: number;
+  readonly reason: { readonly artistId: string; readonly name: string; readonly text: string } | null;
+}
+
+/** A list with its artists named, as long as it was scored; all of it from one release. */
+export interface List {
+  readonly release: string;
+  readonly generatedAt: string;
+  readonly source: Source;
+  readonly items: readonly Item[];
+}
+
+/** Told of each key whose bytes cannot be right; the answer goes on without it. */
+export type Damaged = (key: string, error: Error) => void;
+
+/** Lists as the cache holds them, with the names of their artists. */
+export class Lists {
+  readonly #cache: Pick<Cache, "get">;
+  readonly #damaged: Damaged;
+  readonly #names: Names;
+
+  constructor(cache: Pick<Cache, "get">, damaged: Damaged) {
+    this.#cache = cache;
+    this.#damaged = damaged;
+    this.#names = new Names(cache, damaged);
+  }
+
+  /** @throws CacheUnavailable */
+  listener(release: string, listenerId: string): Promise<List | undefined> {
+    return this.#read(release, cacheKeys.listener(release, listenerId));
+  }
+
+  /** @throws CacheUnavailable */
+  segment(release: string, segment: string): Promise<List | undefined> {
+    return this.#read(release, cacheKeys.segment(release, segment));
+  }
+
+  /** @throws CacheUnavailable */
+  popular(release: string): Promise<List | undefined> {
+    return this.segment(release, EVERYBODY);
+  }
+
+  /** Undefined when it is missing, damaged, empty, or none of its artists has a name any more. */
+  async #read(release: string, key: string): Promise<List | undefined> {
+    const bytes = await this.#cache.get(key);
+    const value = bytes && this.#decode(key, bytes, release);
+    if (!value) return undefined;
+    const artist = await this.#names.of(release, [...value.artists, ...value.reasonArtists]);
+    const items = value.artists.flatMap((no, i) => {
+      const found = artist(no);
+      if (!found) return [];
+      const because = artist(value.reasonArtists[value.reasons[i]! - 1] ?? 0);
+      return {
+        rank: 0,
+        artistId: found.id,
+        name: found.name,
+        genre: found.genre,
+        score: Math.round(value.scores[i]! * 10_000) / 10_000,
+        reason: because ? { artistId: because.id, name: because.name, text: `because you play ${because.name}` } : null,
+      };
+    });
+    if (items.length === 0) return undefined;
+    return {
+      release,
+      generatedAt: new Date(value.generatedAt * 1000).toISOString(),
+      source: value.source,
+      items: items.map((item, i) => ({ ...item, rank: i + 1 })),
+    };
+  }
+
+  #decode(key: string, bytes: Buffer, release: string): Value | undefined {
+    try {
+      const value = decodeValue(bytes);
+      if (value.releaseTag !== releaseTag(release)) throw new Error("the value belongs to another release");
+      return value;
+    } catch (error) {
+      this.#damaged(key, error as Error);
+      return undefined;
+    }
+  }
+}
