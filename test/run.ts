@@ -26,6 +26,9 @@ interface Step {
   report?: { file: string; read: (text: string) => Count };
 }
 
+/** Keeps what the code under test logs, and what the SDK says of old Nodes, out of the results. */
+const quiet = { POWERTOOLS_LOG_LEVEL: "SILENT", AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true" };
+
 const bin = (name: string) => join(root, "node_modules", ".bin", name);
 
 function readJest(text: string): Count {
@@ -58,18 +61,23 @@ function jest(project: string, ...options: string[]): Step {
   };
 }
 
+function pytest(python: string, name: string, folder: string): Step {
+  const file = join(reports, `${name}.xml`);
+  return {
+    name,
+    command: [python, "-m", "pytest", "-q", folder, `--junitxml=${file}`],
+    report: { file, read: readJunit },
+  };
+}
+
 function steps(python: string): Step[] {
-  const junit = join(reports, "ml.xml");
   return [
     { name: "types", command: [bin("tsc"), "--noEmit"] },
     { name: "lint", command: [bin("biome"), "check", "--error-on-warnings", "."] },
     { name: "unused code", command: [bin("knip")] },
     jest("unit"),
-    {
-      name: "ml",
-      command: [python, "-m", "pytest", "-q", "test/ml", "test/account_py", `--junitxml=${junit}`],
-      report: { file: junit, read: readJunit },
-    },
+    pytest(python, "ml", "test/ml"),
+    pytest(python, "account", "test/account_py"),
     jest("infra"),
     jest("integration", "--runInBand"),
   ];
@@ -80,7 +88,11 @@ async function run(step: Step): Promise<Count> {
   if (step.report) rmSync(step.report.file, { force: true });
   const [command, ...args] = step.command as [string, ...string[]];
   const code = await new Promise<number>((resolve, reject) => {
-    const child = spawn(command, args, { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
+    const child = spawn(command, args, {
+      cwd: root,
+      env: { ...quiet, ...process.env },
+      stdio: ["ignore", "inherit", "inherit"],
+    });
     child.on("error", reject);
     child.on("close", (status, signal) => resolve(status ?? (signal ? 1 : 0)));
   });
