@@ -25,7 +25,10 @@ function schemaAt(schema: z.core.$ZodType, path: Path, input: unknown): z.core.$
 function choices(schema: z.core.$ZodType | undefined, discriminator = ""): Iterable<unknown> {
   const def = (schema as z.core.$ZodTypes | undefined)?._zod.def;
   if (def?.type === "object") return Object.keys(def.shape);
-  if (def?.type === "union") return def.options.flatMap(({ _zod }) => [...(_zod.propValues?.[discriminator] ?? [])]);
+  if (def?.type === "union")
+    return def.options
+      .flatMap(({ _zod }) => [...(_zod.propValues?.[discriminator] ?? [])])
+      .filter((value) => value !== undefined);
   return [];
 }
 

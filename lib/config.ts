@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { computeMistakes } from "./config-compute";
 import { explain } from "./config-errors";
 import * as existing from "./existing";
 import { imageAccounts } from "./images";
@@ -116,6 +117,11 @@ const job = {
     .default(60),
 };
 
+const lists = {
+  /** Artists in a list. */
+  listSize: z.int().min(1).max(100).default(20),
+};
+
 const compute = z.strictObject({
   training: z
     .strictObject({
@@ -123,6 +129,14 @@ const compute = z.strictObject({
       gpu: z.array(z.enum(instanceTypes.trainingGpu)).max(10).default([]),
       cpu: z.enum(instanceTypes.trainingCpu).default("ml.m5.xlarge"),
       ...job,
+      /** Train on spare capacity, at a third of the price or so. What is interrupted resumes from its checkpoints; what waits too long goes on demand. */
+      spot: z.boolean().default(false),
+      /** With `spot`: how long a job may take with its waiting, at least `maxRuntimeMinutes`. */
+      maxWaitMinutes: z
+        .int()
+        .min(1)
+        .max(28 * 24 * 60)
+        .optional(),
       /** Passed to `ml/train.py` as `--name value`. */
       hyperparameters: z
         .record(
@@ -133,14 +147,31 @@ const compute = z.strictObject({
     })
     .prefault({}),
   scoring: z
-    .strictObject({
-      cpu: z.enum(instanceTypes.transformCpu).default("ml.m5.xlarge"),
-      ...job,
-      /** Artists in a list. */
-      listSize: z.int().min(1).max(100).default(20),
-      /** Megabytes of lines in one request to the container. */
-      payloadMb: z.int().min(1).max(100).default(6),
-    })
+    .discriminatedUnion("mode", [
+      /** Batch Transform, on a CPU: the default. */
+      z.strictObject({
+        mode: z.literal("transform").optional(),
+        cpu: z.enum(instanceTypes.transformCpu).default("ml.m5.xlarge"),
+        ...job,
+        ...lists,
+        /** Megabytes of lines in one request to the container. */
+        payloadMb: z.int().min(1).max(100).default(6),
+      }),
+      /** A Processing job, on a GPU where the account has one. */
+      z.strictObject({
+        mode: z.literal("processing"),
+        gpu: z.array(z.enum(instanceTypes.processingGpu)).max(10).default([]),
+        cpu: z.enum(instanceTypes.processingCpu).default("ml.m5.xlarge"),
+        ...job,
+        // A Processing job may not take longer.
+        maxRuntimeMinutes: z
+          .int()
+          .min(1)
+          .max(7 * 24 * 60)
+          .default(60),
+        ...lists,
+      }),
+    ])
     .prefault({}),
   /** Images of your own in place of AWS's PyTorch containers. */
   images: z.strictObject({ gpu: imageUri.optional(), cpu: imageUri.optional() }).prefault({}),
@@ -260,9 +291,8 @@ const environmentSchema = z
     if (config.postgres.minAcu > config.postgres.maxAcu) {
       refuse(["postgres", "minAcu"], config.postgres.minAcu, `must be at most maxAcu, ${config.postgres.maxAcu}`);
     }
-    const reserved = Object.keys(config.compute.training.hyperparameters).find((name) => name.startsWith("sagemaker"));
-    if (reserved) {
-      refuse(["compute", "training", "hyperparameters", reserved], reserved, "Segue sets it");
+    for (const { path, input, message } of computeMistakes(config.compute)) {
+      refuse(["compute", ...path], input, message);
     }
   });
 

@@ -9,7 +9,13 @@ const job = z.object({
   volumeGb: z.int().check(z.gte(1)),
   images: z.object({ gpu: z.string(), cpu: z.string() }),
 });
-const compute = z.object({ training: job, scoring: job });
+const compute = z.object({
+  training: z.extend(job, {
+    /** Try spare capacity first. */
+    spot: z.boolean(),
+  }),
+  scoring: z.extend(job, { mode: z.enum(["transform", "processing"]) }),
+});
 export type Compute = z.infer<typeof compute>;
 
 /** Environment variables of `prepare-run`. */

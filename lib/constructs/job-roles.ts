@@ -32,17 +32,17 @@ export class JobRoles extends Construct {
         conditions: { StringLike: { "s3:prefix": prefixes.map((prefix) => `${prefix}*`) } },
       }),
     ];
-    const write = (prefix: string) =>
+    const write = (...prefixes: string[]) =>
       new PolicyStatement({
         actions: ["s3:PutObject", "s3:AbortMultipartUpload"],
-        resources: [lake.arnForObjects(`${prefix}*`)],
+        resources: prefixes.map((prefix) => lake.arnForObjects(`${prefix}*`)),
       });
     const features = (part: string) => `features/*/${part}/`;
     this.train = this.role("Train", [
       ...images.pullStatements(),
-      ...read(features("interactions"), features("listeners"), features("artists")),
+      ...read(features("interactions"), features("listeners"), features("artists"), "runs/*/checkpoints/"),
       ...code.readStatements(),
-      write("runs/*/train/"),
+      write("runs/*/train/", "runs/*/checkpoints/"),
     ]);
     this.score = this.role("Score", [
       ...images.pullStatements(),

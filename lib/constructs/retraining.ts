@@ -1,5 +1,6 @@
 import { ArnFormat, Aws, Duration, RemovalPolicy, Stack, TimeZone, Validations } from "aws-cdk-lib";
 import { PolicyStatement, Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
+import type { IKey } from "aws-cdk-lib/aws-kms";
 import type { IFunction } from "aws-cdk-lib/aws-lambda";
 import { LogGroup } from "aws-cdk-lib/aws-logs";
 import type { IBucket } from "aws-cdk-lib/aws-s3";
@@ -13,6 +14,7 @@ import {
   Fail,
   type IChainable,
   LogLevel,
+  Pass,
   QueryLanguage,
   StateMachine,
   Succeed,
@@ -23,8 +25,17 @@ import { LambdaInvoke } from "aws-cdk-lib/aws-stepfunctions-tasks";
 import { Construct } from "constructs";
 import type { EnvironmentConfig } from "../config";
 import type { JobRoles } from "./job-roles";
-import { type MlCode, trainProgram } from "./ml-code";
-import { passRole, SageMakerJob, throttled } from "./sagemaker-job";
+import { expression, expressions } from "./jsonata";
+import type { MlCode } from "./ml-code";
+import {
+  processingState,
+  type RunJobsProps,
+  runPattern,
+  scoringEnvironment,
+  trainState,
+  transformState,
+} from "./run-jobs";
+import { elsewhere, passRole, throttled } from "./sagemaker-job";
 
 /** The functions that a run calls, by the state that calls them. */
 interface RunFunctions {
@@ -42,27 +53,35 @@ export interface RetrainingProps {
   readonly lake: IBucket;
   readonly code: MlCode;
   readonly roles: JobRoles;
+  /** Encrypts the jobs' volumes and what they write, in place of the keys that AWS keeps for the account. */
+  readonly key?: IKey;
 }
 
-/** Form of a run id, `20261122t035200-1a2b3c4d`, for policies. */
-const runPattern = "????????t??????-????????";
+/** A job that has ended, well or with `$failure`, and what comes then. */
+interface Ending {
+  /** The state to return to, where another machine may help. */
+  readonly state: CustomState | undefined;
+  readonly name: string;
+  readonly tries: "training" | "scoring";
+  readonly counter: "trainTry" | "scoreTry";
+  readonly next: IChainable;
+}
 
-/** JSONata: text, and values of the run between. */
-const expression = (code: string) => `{% ${code} %}`;
-
-/** The metrics that the training job prints, for SageMaker to show beside the job. */
-const metrics = ["recall@20", "ndcg@20", "auc", "coverage@20"];
+const caught = { errors: ["States.ALL"], assign: { failure: expression("$states.errorOutput") } };
 
 /**
  * The run: features, training, gate, registry, scoring, publication, promotion. Its states and what passes between them are those of
  * `docs/formats.md`. What a later state needs is kept in variables (`$run`, `$features`, `$model`, `$gate`, `$release`), and nothing is taken
  * from the execution's own name, which its starter chooses.
  *
- * A model that the gate refuses ends the run in `Rejected`, which is a success; whatever fails ends it as failed, with its cause.
+ * A job that finds no capacity is tried on the next machines that `PrepareRun` chose. A model that the gate refuses ends the run in
+ * `Rejected`, which is a success; whatever fails ends it as failed, with its cause.
  */
 export class Retraining extends Construct {
   readonly machine: StateMachine;
   private readonly role: Role;
+  private readonly failed: Fail;
+  private readonly jobs: RunJobsProps;
 
   constructor(
     scope: Construct,
@@ -75,6 +94,11 @@ export class Retraining extends Construct {
       assumedBy: new ServicePrincipal("states.amazonaws.com", {
         conditions: { StringEquals: { "aws:SourceAccount": Aws.ACCOUNT_ID } },
       }),
+    });
+    this.jobs = { ...props, machineRole: this.role };
+    this.failed = Fail.jsonata(this, "Failed", {
+      error: expression("$failure.Error"),
+      cause: expression("$failure.Cause"),
     });
     this.machine = new StateMachine(this, "Machine", {
       definitionBody: DefinitionBody.fromChainable(this.definition()),
@@ -108,8 +132,6 @@ export class Retraining extends Construct {
 
   private definition(): IChainable {
     const { functions } = this.props;
-    const score = this.score();
-    const deleteModel = this.deleteModel();
     const published = this.call("Publish", functions.publish, {
       payload: {
         runId: "$run.runId",
@@ -132,50 +154,25 @@ export class Retraining extends Construct {
           ),
         }),
       );
-    // A failed scoring still leaves its model behind: it is deleted, and then the failure reported.
-    score.addCatch(deleteModel, { errors: ["States.ALL"], assign: { failure: expression("$states.errorOutput") } });
-    const scored = Choice.jsonata(this, "Scored?")
-      .when(Condition.jsonata(expression("$failure = null")), published)
-      .otherwise(
-        Fail.jsonata(this, "Failed", { error: expression("$failure.Error"), cause: expression("$failure.Cause") }),
-      );
-    // A model costs nothing: one that cannot be deleted is no reason to lose the run.
-    deleteModel.addCatch(scored, { errors: ["States.ALL"] });
-    const approved = this.createModel().next(score).next(deleteModel).next(scored);
     const rejected = Succeed.jsonata(this, "Rejected", {
       outputs: expression(
         "{'outcome': 'rejected', 'runId': $run.runId, 'rules': $gate.rules, 'metrics': $gate.metrics}",
       ),
     });
-    return this.call("PrepareRun", functions.prepareRun, {
-      payload: expression("$states.input"),
-      keep: { run: "$states.result.Payload", failure: "null" },
-      minutes: 2,
+    const judged = this.call("Gate", functions.gate, {
+      payload: {
+        runId: "$run.runId",
+        outputKey: "'runs/' & $run.runId & '/train/' & $model.jobName & '/output/output.tar.gz'",
+      },
+      keep: { gate: "$states.result.Payload" },
+      minutes: 5,
     })
-      .next(
-        this.call("BuildFeatures", functions.features, {
-          payload: { runId: "$run.runId", asOf: "$run.asOf" },
-          keep: { features: "$states.result.Payload" },
-          minutes: 15,
-        }),
-      )
-      .next(this.train())
-      .next(
-        this.call("Gate", functions.gate, {
-          payload: {
-            runId: "$run.runId",
-            outputKey: "'runs/' & $run.runId & '/train/' & $run.runId & '-train/output/output.tar.gz'",
-          },
-          keep: { gate: "$states.result.Payload" },
-          minutes: 5,
-        }),
-      )
       .next(
         this.call("Register", functions.register, {
           payload: {
             runId: "$run.runId",
             modelDataUrl: "$model.dataUrl",
-            imageUri: "$run.scoring.imageUri",
+            imageUri: "$run.scoring[0].imageUri",
             approved: "$gate.approved",
             metrics: "$gate.metrics",
             gateKey: "$gate.gateKey",
@@ -187,9 +184,74 @@ export class Retraining extends Construct {
       )
       .next(
         Choice.jsonata(this, "Approved?")
-          .when(Condition.jsonata(expression("$gate.approved")), approved)
+          .when(Condition.jsonata(expression("$gate.approved")), this.score(published))
           .otherwise(rejected),
       );
+    return this.call("PrepareRun", functions.prepareRun, {
+      payload: expression("$states.input"),
+      keep: { run: "$states.result.Payload", failure: "null", trainTry: "0", scoreTry: "0" },
+      minutes: 2,
+    })
+      .next(
+        this.call("BuildFeatures", functions.features, {
+          payload: { runId: "$run.runId", asOf: "$run.asOf" },
+          keep: { features: "$states.result.Payload" },
+          minutes: 15,
+        }),
+      )
+      .next(this.train(judged));
+  }
+
+  /** Training until it has a model, or nothing is left to try. */
+  private train(next: IChainable): IChainable {
+    const state = trainState(this, this.jobs);
+    const checked = this.checked({ state, name: "Trained?", tries: "training", counter: "trainTry", next });
+    return state.next(checked);
+  }
+
+  /** Scoring of an approved model, and `next`. */
+  private score(next: IChainable): IChainable {
+    const { config } = this.props;
+    const check = { name: "Scored?", tries: "scoring", counter: "scoreTry", next } as const;
+    if (config.compute.scoring.mode === "processing") {
+      const state = processingState(this, this.jobs);
+      return state.next(this.checked({ state, ...check }));
+    }
+    const state = transformState(this, this.jobs);
+    const deleteModel = this.deleteModel();
+    // A failed scoring still leaves its model behind: it is deleted, and then the failure reported.
+    state.addCatch(deleteModel, caught);
+    const scored = this.ended({ state: undefined, ...check });
+    // A model costs nothing: one that cannot be deleted is no reason to lose the run.
+    deleteModel.addCatch(scored, { errors: ["States.ALL"] });
+    return this.createModel().next(state).next(deleteModel).next(scored);
+  }
+
+  /** What follows a job whose failures all lead here. */
+  private checked(job: Ending & { state: CustomState }): Choice {
+    const choice = this.ended(job);
+    job.state.addCatch(choice, { ...caught, errors: ["States.TaskFailed", "States.Timeout"] });
+    return choice;
+  }
+
+  /** Goes on after a job that ended well, tries the job on the next machines if those may help, or fails with the job's error. */
+  private ended({ state, name, tries, counter, next }: Ending): Choice {
+    const choice = Choice.jsonata(this, name).when(Condition.jsonata(expression("$failure = null")), next);
+    if (state) {
+      const again = Pass.jsonata(this, `${state.id}Elsewhere`, {
+        assign: { [counter]: expression(`$${counter} + 1`), failure: expression("null") },
+      });
+      again.next(state);
+      choice.when(
+        Condition.jsonata(
+          expression(
+            `$${counter} + 1 < $count($run.${tries}) and $contains($failure.Error & ' ' & $failure.Cause, ${elsewhere})`,
+          ),
+        ),
+        again,
+      );
+    }
+    return choice.otherwise(this.failed);
   }
 
   /** A state that calls a function, with JSONata for each field of its input. */
@@ -206,108 +268,13 @@ export class Retraining extends Construct {
       minutes: number;
     },
   ): LambdaInvoke {
-    const evaluated = (fields: Readonly<Record<string, string>>) =>
-      Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, expression(value)]));
     return LambdaInvoke.jsonata(this, id, {
       lambdaFunction,
-      payload: typeof payload === "string" ? TaskInput.fromText(payload) : TaskInput.fromObject(evaluated(payload)),
+      payload: typeof payload === "string" ? TaskInput.fromText(payload) : TaskInput.fromObject(expressions(payload)),
       outputs: expression("$states.result.Payload"),
-      ...(Object.keys(keep).length && { assign: evaluated(keep) }),
+      ...(Object.keys(keep).length && { assign: expressions(keep) }),
       taskTimeout: Timeout.duration(Duration.minutes(minutes)),
     });
-  }
-
-  private lakeUri(rest: string): string {
-    return expression(`'s3://${this.props.lake.bucketName}/${rest}`);
-  }
-
-  private train(): CustomState {
-    const { config, code, roles } = this.props;
-    const { training } = config.compute;
-    const channel = (ChannelName: string, S3Uri: string) => ({
-      ChannelName,
-      DataSource: { S3DataSource: { S3DataType: "S3Prefix", S3DataDistributionType: "FullyReplicated", S3Uri } },
-      InputMode: "File",
-    });
-    const features = (part: string) => channel(part, this.lakeUri(`features/' & $run.runId & '/${part}/'`));
-    const hyperparameters = Object.entries(training.hyperparameters).map(([key, value]) => [key, String(value)]);
-    return new SageMakerJob(this, "Train", {
-      kind: "training",
-      namePattern: `${runPattern}-train`,
-      machineRole: this.role,
-      jobRole: roles.train,
-      request: {
-        TrainingJobName: expression("$run.runId & '-train'"),
-        RoleArn: roles.train.roleArn,
-        AlgorithmSpecification: {
-          TrainingImage: expression("$run.training.imageUri"),
-          TrainingInputMode: "File",
-          MetricDefinitions: metrics.map((Name) => ({ Name, Regex: `eval ${Name}=([-0-9.e]+);` })),
-        },
-        HyperParameters: {
-          ...Object.fromEntries(hyperparameters),
-          sagemaker_program: trainProgram,
-          sagemaker_submit_directory: code.submitDirectory,
-          sagemaker_region: Aws.REGION,
-        },
-        InputDataConfig: [
-          features("interactions"),
-          features("listeners"),
-          features("artists"),
-          channel("code", code.uri),
-        ],
-        OutputDataConfig: { S3OutputPath: this.lakeUri("runs/' & $run.runId & '/train'") },
-        ResourceConfig: {
-          InstanceType: expression("$run.training.instanceType"),
-          InstanceCount: expression("$run.training.instanceCount"),
-          VolumeSizeInGB: expression("$run.training.volumeGb"),
-        },
-        StoppingCondition: { MaxRuntimeInSeconds: training.maxRuntimeMinutes * 60 },
-        EnableNetworkIsolation: true,
-        EnableInterContainerTrafficEncryption: true,
-      },
-      timeout: withWaiting(training.maxRuntimeMinutes),
-      assign: {
-        model: {
-          dataUrl: expression("$states.result.ModelArtifacts.S3ModelArtifacts"),
-          jobName: expression("$run.runId & '-train'"),
-        },
-      },
-    }).state;
-  }
-
-  private score(): CustomState {
-    const { scoring } = this.props.config.compute;
-    return new SageMakerJob(this, "Score", {
-      kind: "transform",
-      namePattern: `${runPattern}-score`,
-      machineRole: this.role,
-      request: {
-        TransformJobName: expression("$run.runId & '-score'"),
-        ModelName: expression("$run.runId"),
-        BatchStrategy: "MultiRecord",
-        MaxPayloadInMB: scoring.payloadMb,
-        MaxConcurrentTransforms: 1,
-        TransformInput: {
-          DataSource: {
-            S3DataSource: { S3DataType: "S3Prefix", S3Uri: this.lakeUri("features/' & $run.runId & '/scoring/'") },
-          },
-          ContentType: "application/jsonlines",
-          SplitType: "Line",
-          CompressionType: "None",
-        },
-        TransformOutput: {
-          S3OutputPath: this.lakeUri("runs/' & $run.runId & '/scores/'"),
-          Accept: "text/plain",
-          AssembleWith: "Line",
-        },
-        TransformResources: {
-          InstanceType: expression("$run.scoring.instanceType"),
-          InstanceCount: expression("$run.scoring.instanceCount"),
-        },
-      },
-      timeout: withWaiting(scoring.maxRuntimeMinutes),
-    }).state;
   }
 
   private createModel(): CustomState {
@@ -323,14 +290,12 @@ export class Retraining extends Construct {
           ExecutionRoleArn: roles.score.roleArn,
           EnableNetworkIsolation: true,
           PrimaryContainer: {
-            Image: expression("$run.scoring.imageUri"),
+            Image: expression("$run.scoring[$scoreTry].imageUri"),
             ModelDataUrl: expression("$model.dataUrl"),
             Environment: {
               // The image has no server of its own: its entry point starts a shell, which this makes know the word `serve`.
               BASH_ENV: "/opt/ml/model/code/serve.sh",
-              SEGUE_RELEASE: expression("$run.runId"),
-              SEGUE_GENERATED_AT: expression("$states.context.State.EnteredTime"),
-              SEGUE_LIST_SIZE: String(config.compute.scoring.listSize),
+              ...scoringEnvironment(config),
             },
           },
         },
@@ -363,6 +328,3 @@ export class Retraining extends Construct {
     this.role.addToPolicy(new PolicyStatement({ actions: [action], resources: [resource] }));
   }
 }
-
-/** A job's time, and half an hour for an instance to be found and its image pulled. */
-const withWaiting = (minutes: number) => Duration.minutes(minutes + 30);

@@ -6,6 +6,7 @@ import { Construct } from "constructs";
 /** What differs between the kinds of job that Step Functions runs to their end. */
 const kinds = {
   training: { name: "TrainingJob", resource: "training-job", rule: "TrainingJobs" },
+  processing: { name: "ProcessingJob", resource: "processing-job", rule: "ProcessingJobs" },
   transform: { name: "TransformJob", resource: "transform-job", rule: "TransformJobs" },
 } as const;
 
@@ -13,8 +14,8 @@ export interface SageMakerJobProps {
   readonly kind: keyof typeof kinds;
   /** Request of the SageMaker API, with JSONata in its values. Use only fields that the integration has long known: it refuses others. */
   readonly request: Readonly<Record<string, unknown>>;
-  /** Form of the job's name for the policy, with `?` and `*`. */
-  readonly namePattern: string;
+  /** Forms of the job's name for the policy, with `?` for a character. */
+  readonly names: readonly string[];
   /** The state machine's role, which gets what this job needs. */
   readonly machineRole: Role;
   /** The role that the request hands to SageMaker, if it does. */
@@ -38,16 +39,13 @@ export class SageMakerJob extends Construct {
     const { name, resource, rule } = kinds[props.kind];
     const arn = (service: string, type: string, resourceName: string) =>
       Stack.of(this).formatArn({ service, resource: type, resourceName, arnFormat: ArnFormat.SLASH_RESOURCE_NAME });
-    const jobs = arn("sagemaker", resource, props.namePattern);
+    const jobs = props.names.map((name) => arn("sagemaker", resource, name));
     const allow = (actions: string[], resources: string[], conditions?: Record<string, unknown>) =>
       props.machineRole.addToPolicy(
         new PolicyStatement({ actions, resources, ...(conditions && { conditions: conditions as never }) }),
       );
     // AddTags: the integration tags what it starts. The rule is the one by which it hears that the job ended.
-    allow(
-      [`sagemaker:Create${name}`, `sagemaker:Describe${name}`, `sagemaker:Stop${name}`, "sagemaker:AddTags"],
-      [jobs],
-    );
+    allow([`sagemaker:Create${name}`, `sagemaker:Describe${name}`, `sagemaker:Stop${name}`, "sagemaker:AddTags"], jobs);
     allow(["sagemaker:ListTags"], ["*"]);
     allow(
       ["events:PutTargets", "events:PutRule", "events:DescribeRule"],
@@ -66,6 +64,14 @@ export class SageMakerJob extends Construct {
     });
   }
 }
+
+/**
+ * Errors of a job that another instance, or the same on demand, may be spared: no quota, no capacity, a spot that waited too long, SageMaker's
+ * own failure, and a GPU that the container cannot use. Looked for in an error's name and cause, as Step Functions tells a job's own failure
+ * only in the cause.
+ */
+export const elsewhere =
+  "/ResourceLimitExceeded|CapacityError|Insufficient(Instance)?Capacity|MaxWaitTimeExceeded|InternalServerError|States.Timeout|a GPU was asked for/";
 
 /** SageMaker's API said no before there was a job, mostly because of its rate. A job that fails is `States.TaskFailed`: not tried again. */
 export const throttled = {

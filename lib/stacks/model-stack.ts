@@ -84,6 +84,7 @@ export class ModelStack extends Stack {
       lake,
       code,
       roles,
+      ...(key && { key }),
     });
     new CfnOutput(this, "StateMachineArn", { value: retraining.machine.stateMachineArn });
     new CfnOutput(this, "ModelPackageGroupName", { value: group.modelPackageGroupName });
@@ -97,9 +98,14 @@ function compute({ compute: { training, scoring } }: EnvironmentConfig, { gpu, c
     cpu,
     instanceCount,
     volumeGb,
+    images,
   });
   return {
-    training: { gpu: training.gpu, ...job(training), images },
-    scoring: { gpu: [], ...job(scoring), images },
+    training: { ...job(training), gpu: training.gpu, spot: training.spot },
+    scoring: {
+      ...job(scoring),
+      gpu: scoring.mode === "processing" ? scoring.gpu : [],
+      mode: scoring.mode ?? "transform",
+    },
   };
 }

@@ -1,4 +1,4 @@
-import { TrainingInstanceType, TransformInstanceType } from "@aws-sdk/client-sagemaker";
+import { ProcessingInstanceType, TrainingInstanceType, TransformInstanceType } from "@aws-sdk/client-sagemaker";
 import { environments } from "../../config";
 import { ConfigError, readConfig } from "../../lib/config";
 import { instanceTypes } from "../../lib/instance-types";
@@ -94,6 +94,43 @@ describe("configuration", () => {
       { retraining: { schedule: "daily" } },
       /retraining\.schedule: "daily" is not allowed; must be rate\(…\) or cron\(…\)/,
     ],
+    [
+      { compute: { training: { spot: true } } },
+      "config/dev.ts: compute.training.maxWaitMinutes: nothing is not allowed; spot needs it, at least maxRuntimeMinutes",
+    ],
+    [
+      { compute: { training: { spot: true, maxWaitMinutes: 30 } } },
+      /compute\.training\.maxWaitMinutes: 30 is not allowed; must be at least maxRuntimeMinutes, 60/,
+    ],
+    [{ compute: { training: { maxWaitMinutes: 90 } } }, /maxWaitMinutes: 90 is not allowed; only spot waits/],
+    [
+      { compute: { training: { gpu: ["ml.g4dn.xlarge"], volumeGb: 200 } } },
+      /compute\.training\.volumeGb: 200 is not allowed; must be at most 125, the disk that ml\.g4dn\.xlarge comes with/,
+    ],
+    [
+      { compute: { training: { gpu: ["ml.g6.xlarge", "ml.g6.xlarge"] } } },
+      /compute\.training\.gpu: .* is not allowed; must not name a type twice/,
+    ],
+    [
+      { compute: { scoring: { gpu: ["ml.g6.xlarge"] } } },
+      /compute\.scoring\.gpu: unknown key; use one of mode, cpu, .*payloadMb/,
+    ],
+    [
+      { compute: { scoring: { mode: "processing", payloadMb: 6 } } },
+      /compute\.scoring\.payloadMb: unknown key; use one of mode, gpu, cpu/,
+    ],
+    [
+      { compute: { scoring: { mode: "endpoint" } } },
+      'config/dev.ts: compute.scoring.mode: "endpoint" is not allowed; use one of transform, processing',
+    ],
+    [
+      { compute: { scoring: { mode: "processing", gpu: ["ml.p9.xlarge"] } } },
+      /compute\.scoring\.gpu\.0: "ml\.p9\.xlarge" is not allowed; use one of .*ml\.g4dn\.xlarge/,
+    ],
+    [
+      { compute: { scoring: { mode: "processing", maxRuntimeMinutes: 20_000 } } },
+      /compute\.scoring\.maxRuntimeMinutes: 20000 is not allowed; must be at most 10080/,
+    ],
     [5, "config/dev.ts: 5 is not allowed; must be an object"],
   ])("%j is refused with path, value and what is allowed", (input, message) => {
     if (typeof message === "string") expect(refusal(input)).toBe(message);
@@ -124,6 +161,10 @@ describe("instance types", () => {
     const transform: string[] = Object.values(TransformInstanceType);
     expect(training).toEqual(expect.arrayContaining([...instanceTypes.trainingGpu, ...instanceTypes.trainingCpu]));
     expect(transform).toEqual(expect.arrayContaining(instanceTypes.transformCpu));
+    const processing: string[] = Object.values(ProcessingInstanceType);
+    expect(processing).toEqual(
+      expect.arrayContaining([...instanceTypes.processingGpu, ...instanceTypes.processingCpu]),
+    );
     for (const types of Object.values(instanceTypes)) expect(types.length).toBeGreaterThan(10);
   });
 

@@ -43,7 +43,14 @@ async function evaluate(value: Json, bindings: Record<string, Json>): Promise<Js
 }
 
 /**
- * Runs a state machine in JSONata, of tasks, choices and ends, as Step Functions does
+ * Whether a name in `Catch` means an error. `States.TaskFailed` is any but a timeout.
+ * https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html
+ */
+const matches = (name: string, code: string) =>
+  name === code || name === "States.ALL" || (name === "States.TaskFailed" && code !== "States.Timeout");
+
+/**
+ * Runs a state machine in JSONata, of tasks, passes, choices and ends, as Step Functions does
  * (https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html). It tries nothing twice.
  */
 export async function execute({ StartAt, States }: Definition, input: Json, task: Task): Promise<Execution> {
@@ -63,6 +70,11 @@ export async function execute({ StartAt, States }: Definition, input: Json, task
     if (state.Type === "Succeed") return { path, outcome: "succeeded", output: await value(state.Output ?? data) };
     if (state.Type === "Fail") {
       return { path, outcome: "failed", error: { Error: await value(state.Error), Cause: await value(state.Cause) } };
+    }
+    if (state.Type === "Pass") {
+      await assign(state.Assign);
+      current = state.Next as string;
+      continue;
     }
     if (state.Type === "Choice") {
       let next = state.Default as string;
@@ -84,7 +96,8 @@ export async function execute({ StartAt, States }: Definition, input: Json, task
     } catch (error) {
       if (!(error instanceof TaskError)) throw error;
       states.errorOutput = { Error: error.code, Cause: error.why };
-      const [catcher] = (state.Catch ?? []) as { Next: string; Assign?: Json; Output?: Json }[];
+      const catchers = (state.Catch ?? []) as { ErrorEquals: string[]; Next: string; Assign?: Json; Output?: Json }[];
+      const catcher = catchers.find(({ ErrorEquals }) => ErrorEquals.some((name) => matches(name, error.code)));
       if (!catcher) return { path, outcome: "failed", error: { Error: error.code, Cause: error.why } };
       await assign(catcher.Assign);
       data = states.errorOutput;

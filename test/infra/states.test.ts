@@ -1,44 +1,18 @@
-import * as sagemaker from "@aws-sdk/client-sagemaker";
 import aslValidator from "asl-validator";
-import { type Execution, execute, type Task, TaskError } from "./machine";
-import { definition, resource, templatesOf, text } from "./support";
+import { TaskError } from "./machine";
+import { machineOf, type Replies, runId, run as runOf } from "./run";
+import { resource, templatesOf, text } from "./support";
 
 const dev = templatesOf("dev");
-const machine = definition(dev) as never as Parameters<typeof execute>[0];
-const runId = "20261122t035200-1a2b3c4d";
-
-const job = { instanceType: "ml.m5.xlarge", instanceCount: 1, imageUri: "image:cpu", gpu: false };
-const lambdas: Record<string, unknown> = {
-  PrepareRun: { runId, asOf: "2026-11-22T00:00:00Z", training: { ...job, volumeGb: 30 }, scoring: job, reason: "…" },
-  BuildFeatures: { counts: {}, manifestKey: `features/${runId}/manifest.json`, prefix: `features/${runId}` },
-  Gate: { approved: true, rules: [], metrics: { "recall@20": 0.2 }, gateKey: "g", evaluationKey: "e" },
-  Register: { modelPackageArn: "arn:x" },
-  Publish: { release: runId, listeners: 2, segments: 1, artists: 3, bytes: 9, manifestKey: "m" },
-  Promote: { champion: runId, previous: null },
-};
-const jobs: Record<string, unknown> = {
-  Train: { ModelArtifacts: { S3ModelArtifacts: "s3://lake/model.tar.gz" } },
-  CreateModel: { ModelArn: "arn:m" },
-  Score: { TransformJobStatus: "Completed" },
-  DeleteModel: {},
-};
-
-/** Runs the machine; `replies` stand in for a state's answer, an error for its failure. */
-async function run(replies: Record<string, unknown> = {}, input: unknown = {}) {
-  const requests: Record<string, Record<string, unknown>> = {};
-  const task: Task = (name, request) => {
-    const isLambda = name in lambdas;
-    requests[name] = (isLambda ? request.Payload : request) as Record<string, unknown>;
-    const reply = name in replies ? replies[name] : (lambdas[name] ?? jobs[name]);
-    if (reply instanceof Error) throw reply;
-    return isLambda ? { Payload: reply } : reply;
-  };
-  return { execution: (await execute(machine, input, task)) as Execution, requests };
-}
+const compute = (training: object, scoring: object = {}) => ({ compute: { training, scoring } }) as never;
+const spot = templatesOf("dev", compute({ gpu: ["ml.g6.xlarge"], spot: true, maxWaitMinutes: 120 }));
+const processing = templatesOf("dev", compute({}, { mode: "processing", gpu: ["ml.g6.xlarge"] }));
+const machine = machineOf(dev);
+const run = (replies: Replies = {}, input: unknown = {}) => runOf(dev, replies, input);
 
 describe("definition", () => {
-  test("is valid Amazon States Language", () => {
-    const { isValid, errorsText } = aslValidator(machine as never, { checkPaths: true, checkArn: false });
+  test.each(Object.entries({ dev, spot, processing }))("%s is valid Amazon States Language", (_, templates) => {
+    const { isValid, errorsText } = aslValidator(machineOf(templates) as never, { checkPaths: true, checkArn: false });
     expect([isValid, isValid ? "" : errorsText("\n")]).toEqual([true, ""]);
   });
 
@@ -46,9 +20,12 @@ describe("definition", () => {
     expect(Object.keys(machine.States).sort()).toEqual(
       [
         ...["PrepareRun", "BuildFeatures", "Train", "Gate", "Register", "Approved?", "CreateModel", "Score"],
-        ...["DeleteModel", "Scored?", "Publish", "Promote", "Done", "Rejected", "Failed"],
+        ...["DeleteModel", "Scored?", "Publish", "Promote", "Done", "Rejected", "Failed", "Trained?", "TrainElsewhere"],
       ].sort(),
     );
+    const { CreateModel, DeleteModel, ...others } = machine.States;
+    const scoredElsewhere = [...Object.keys(others), "ScoreElsewhere"].sort();
+    expect(Object.keys(machineOf(processing).States).sort()).toEqual(scoredElsewhere);
   });
 
   test("every task ends in time", () => {
@@ -71,8 +48,8 @@ describe("a run", () => {
   test("goes from features to a release", async () => {
     const { execution } = await run();
     expect(execution.path).toEqual([
-      ...["PrepareRun", "BuildFeatures", "Train", "Gate", "Register", "Approved?", "CreateModel", "Score"],
-      ...["DeleteModel", "Scored?", "Publish", "Promote", "Done"],
+      ...["PrepareRun", "BuildFeatures", "Train", "Trained?", "Gate", "Register", "Approved?", "CreateModel"],
+      ...["Score", "DeleteModel", "Scored?", "Publish", "Promote", "Done"],
     ]);
     expect(execution).toMatchObject({ outcome: "succeeded", output: { outcome: "promoted", runId } });
   });
@@ -86,7 +63,7 @@ describe("a run", () => {
       Register: {
         runId,
         modelDataUrl: "s3://lake/model.tar.gz",
-        imageUri: "image:cpu",
+        imageUri: expect.stringMatching(/pytorch:.*cpu/),
         approved: true,
         metrics: { "recall@20": 0.2 },
         gateKey: "g",
@@ -99,7 +76,13 @@ describe("a run", () => {
   });
 
   test("that the gate refuses is registered, and ends without a release", async () => {
-    const gate = { ...(lambdas.Gate as object), approved: false, rules: [{ rule: "lift", passed: false }] };
+    const gate = {
+      approved: false,
+      rules: [{ rule: "lift", passed: false }],
+      metrics: {},
+      gateKey: "g",
+      evaluationKey: "e",
+    };
     const { execution, requests } = await run({ Gate: gate });
     expect(execution.path.slice(-3)).toEqual(["Register", "Approved?", "Rejected"]);
     expect(execution).toMatchObject({ outcome: "succeeded", output: { outcome: "rejected", rules: gate.rules } });
@@ -128,7 +111,7 @@ describe("a run", () => {
     expect(execution).toMatchObject({ outcome: "failed", error: { Error: "States.Timeout", Cause: "late" } });
   });
 
-  test.each(["PrepareRun", "BuildFeatures", "Train", "Gate", "Register", "CreateModel", "Publish", "Promote"])(
+  test.each(["PrepareRun", "BuildFeatures", "Gate", "Register", "CreateModel", "Publish", "Promote"])(
     "whose %s fails ends there, as failed",
     async (name) => {
       const { execution } = await run({ [name]: new TaskError("Broken", `${name} broke`) });
@@ -138,164 +121,88 @@ describe("a run", () => {
   );
 });
 
-describe("SageMaker requests", () => {
-  // Fields that Step Functions has long passed on. It refuses those that it does not know.
-  // https://docs.aws.amazon.com/step-functions/latest/dg/connect-sagemaker.html
-  const passedOn = {
-    Train: [
-      ...["AlgorithmSpecification", "EnableInterContainerTrafficEncryption", "EnableManagedSpotTraining"],
-      ...["EnableNetworkIsolation", "HyperParameters", "InputDataConfig", "OutputDataConfig", "ResourceConfig"],
-      ...["RoleArn", "StoppingCondition", "Tags", "TrainingJobName", "VpcConfig", "CheckpointConfig"],
-    ],
-    Score: [
-      ...["BatchStrategy", "Environment", "MaxConcurrentTransforms", "MaxPayloadInMB", "ModelName", "Tags"],
-      ...["TransformInput", "TransformJobName", "TransformOutput", "TransformResources"],
-    ],
-    CreateModel: ["Containers", "EnableNetworkIsolation", "ExecutionRoleArn", "ModelName", "PrimaryContainer", "Tags"],
-  };
-  const shapes = {
-    Train: sagemaker.CreateTrainingJobRequest$,
-    Score: sagemaker.CreateTransformJobRequest$,
-    CreateModel: sagemaker.CreateModelInput$,
-    DeleteModel: sagemaker.DeleteModelInput$,
-  };
+/** The cause of a job that failed, as Step Functions gives it. */
+const failed = (FailureReason: string, status = {}) =>
+  new TaskError("States.TaskFailed", JSON.stringify({ TrainingJobStatus: "Failed", FailureReason, ...status }));
+const noCapacity = failed("CapacityError: Unable to provision requested ML compute capacity.");
 
-  test.each(Object.keys(passedOn) as (keyof typeof passedOn)[])("%s uses fields that the integration knows", (name) => {
-    const fields = Object.keys(machine.States[name]!.Arguments as object);
-    expect(fields.filter((field) => !passedOn[name].includes(field))).toEqual([]);
-  });
-
-  test.each(Object.entries(shapes))("%s fits the API's own model", async (name, shape) => {
-    const { requests } = await run();
-    expect(problems(requests[name], shape)).toEqual([]);
-  });
-
-  test("the check against the model finds what is wrong", () => {
-    const request = {
-      TrainingJobName: 1,
-      StoppingCondition: { MaxRuntime: 1 },
-      InputDataConfig: [{ ChanelName: "x" }],
-    };
-    expect(problems(request, sagemaker.CreateTrainingJobRequest$).sort()).toEqual([
-      "InputDataConfig.0.ChanelName: no such field",
-      "InputDataConfig.0: ChannelName is missing",
-      "InputDataConfig.0: DataSource is missing",
-      "OutputDataConfig is missing",
-      "RoleArn is missing",
-      "StoppingCondition.MaxRuntime: no such field",
-      "TrainingJobName: not a string",
+describe("a job that finds no machine", () => {
+  test("of training goes from spare GPUs to GPUs on demand, a spare CPU and a CPU on demand, and then the run fails", async () => {
+    const { execution, asked } = await runOf(spot, { Train: noCapacity });
+    const tried = asked.filter(({ name }) => name === "Train").map(({ request }) => request);
+    const image = (kind: string) => ({ TrainingImage: expect.stringContaining(kind) });
+    const on = (InstanceType: string) => expect.objectContaining({ InstanceType });
+    expect(tried).toMatchObject([
+      { TrainingJobName: `${runId}-train`, EnableManagedSpotTraining: true, ResourceConfig: on("ml.g6.xlarge") },
+      { TrainingJobName: `${runId}-train-2`, EnableManagedSpotTraining: false, AlgorithmSpecification: image("cu") },
+      { TrainingJobName: `${runId}-train-3`, EnableManagedSpotTraining: true, AlgorithmSpecification: image("cpu") },
+      { TrainingJobName: `${runId}-train-4`, EnableManagedSpotTraining: false, ResourceConfig: on("ml.m5.xlarge") },
     ]);
+    expect(execution.path.slice(-3)).toEqual(["Train", "Trained?", "Failed"]);
+    expect(execution.error?.Cause).toContain("CapacityError");
   });
 
-  test("names fit the API's pattern", async () => {
-    const { requests } = await run();
-    for (const name of [requests.Train?.TrainingJobName, requests.Score?.TransformJobName, requests.Score?.ModelName]) {
-      expect(name).toMatch(/^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$/);
-    }
+  test("waits no longer than it may, only on spare capacity, and resumes from the run's own checkpoints", async () => {
+    const { asked } = await runOf(spot, { Train: [noCapacity] });
+    const [spare, onDemand] = asked.filter(({ name }) => name === "Train").map(({ request }) => request);
+    expect(spare?.StoppingCondition).toEqual({ MaxRuntimeInSeconds: 3600, MaxWaitTimeInSeconds: 7200 });
+    expect(onDemand?.StoppingCondition).toEqual({ MaxRuntimeInSeconds: 3600 });
+    const checkpoints = { S3Uri: `s3://segue-lake/runs/${runId}/checkpoints/` };
+    expect([spare?.CheckpointConfig, onDemand?.CheckpointConfig]).toEqual([checkpoints, checkpoints]);
   });
 
-  test("training reads its channels and the code, without a network, for an hour at most", async () => {
-    const { Train } = (await run()).requests;
-    expect(Train).toMatchObject({
-      EnableNetworkIsolation: true,
-      StoppingCondition: { MaxRuntimeInSeconds: 3600 },
-      ResourceConfig: { InstanceType: "ml.m5.xlarge", InstanceCount: 1, VolumeSizeInGB: 30 },
-    });
-    const channels = (Train!.InputDataConfig as { ChannelName: string; DataSource: never }[]).map(
-      ({ ChannelName, DataSource: { S3DataSource } }) => [ChannelName, (S3DataSource as { S3Uri: string }).S3Uri],
-    );
-    const lake = expect.stringMatching(/ImportValue|Lake/);
-    expect(Object.fromEntries(channels)).toEqual({
-      interactions: expect.stringContaining(`/features/${runId}/interactions/`),
-      listeners: expect.stringContaining(`/features/${runId}/listeners/`),
-      artists: expect.stringContaining(`/features/${runId}/artists/`),
-      code: expect.stringMatching(/^s3:\/\/cdk-.*\/[0-9a-f]{64}\.gz$/),
-    });
-    for (const [name, uri] of channels) if (name !== "code") expect(uri).toEqual(lake);
-    const { sagemaker_program, sagemaker_submit_directory } = Train!.HyperParameters as Record<string, string>;
-    expect(sagemaker_program).toBe("train.py");
-    const code = channels.find(([name]) => name === "code")?.[1] as string;
-    expect(sagemaker_submit_directory).toBe(`/opt/ml/input/data/code/${code.split("/").pop()}`);
+  test("keeps the name of the job that succeeded, for the gate and the registry", async () => {
+    const { execution, requests } = await runOf(spot, { Train: [noCapacity] });
+    expect(execution.outcome).toBe("succeeded");
+    expect(requests.Gate).toMatchObject({ outputKey: `runs/${runId}/train/${runId}-train-2/output/output.tar.gz` });
+    expect(requests.Register).toMatchObject({ trainingJobName: `${runId}-train-2` });
   });
 
-  test("hyperparameters of the configuration are passed as text", async () => {
-    const hyperparameters = { factors: 64, regularisation: 0.01 };
-    const other = definition(templatesOf("dev", { compute: { training: { hyperparameters } } }));
-    const { HyperParameters } = other.States.Train!.Arguments as { HyperParameters: Record<string, string> };
-    expect(HyperParameters).toMatchObject({ factors: "64", regularisation: "0.01", sagemaker_program: "train.py" });
+  test.each([
+    new TaskError("SageMaker.ResourceLimitExceededException", "The account-level service limit …"),
+    new TaskError("SageMaker.AmazonSageMakerException", "… (Error Code: ResourceLimitExceeded)"),
+    new TaskError("States.Timeout", ""),
+    failed("InternalServerError: We encountered an internal error. Please try again."),
+    failed("", { TrainingJobStatus: "Stopped", SecondaryStatus: "MaxWaitTimeExceeded" }),
+    failed("AlgorithmError: device: a GPU was asked for but PyTorch 2.13 sees none; …"),
+  ])("is tried elsewhere after $code: $why", async (error) => {
+    const { execution, asked } = await runOf(spot, { Train: [error] });
+    expect(asked.filter(({ name }) => name === "Train")).toHaveLength(2);
+    expect(execution.outcome).toBe("succeeded");
   });
 
-  test("the metrics' expressions find what the job prints", () => {
-    const { AlgorithmSpecification } = machine.States.Train!.Arguments as {
-      AlgorithmSpecification: { MetricDefinitions: { Name: string; Regex: string }[] };
-    };
-    for (const { Name, Regex } of AlgorithmSpecification.MetricDefinitions) {
-      expect(new RegExp(Regex).exec(`eval ${Name}=0.1234;`)?.[1]).toBe("0.1234");
-    }
-    expect(AlgorithmSpecification.MetricDefinitions.map(({ Name }) => Name)).toContain("recall@20");
+  test("is tried elsewhere when it waited too long and Step Functions takes the end for a good one", async () => {
+    const stopped = { TrainingJobStatus: "Stopped", SecondaryStatus: "MaxWaitTimeExceeded" };
+    const { execution, asked } = await runOf(spot, { Train: [stopped] });
+    expect(asked.filter(({ name }) => name === "Train")).toHaveLength(2);
+    expect(execution.outcome).toBe("succeeded");
   });
 
-  test("scoring packs lines and starts the server that the model brings", async () => {
-    const { Score, CreateModel } = (await run()).requests;
-    expect(Score).toMatchObject({
-      BatchStrategy: "MultiRecord",
-      TransformInput: { ContentType: "application/jsonlines", SplitType: "Line" },
-      TransformOutput: { Accept: "text/plain", AssembleWith: "Line" },
-    });
-    const { MaxPayloadInMB, MaxConcurrentTransforms } = Score as Record<string, number>;
-    expect((MaxPayloadInMB ?? 0) * (MaxConcurrentTransforms ?? 0)).toBeLessThanOrEqual(100);
-    expect(CreateModel).toMatchObject({
-      EnableNetworkIsolation: true,
-      PrimaryContainer: {
-        Image: "image:cpu",
-        ModelDataUrl: "s3://lake/model.tar.gz",
-        Environment: {
-          BASH_ENV: "/opt/ml/model/code/serve.sh",
-          SEGUE_RELEASE: runId,
-          SEGUE_GENERATED_AT: "2026-11-22T03:52:00.000Z",
-          SEGUE_LIST_SIZE: "20",
-        },
-      },
-    });
+  test.each([
+    ["a fault of the code", failed("AlgorithmError: ValueError: no interactions")],
+    ["a refused request", new TaskError("SageMaker.AmazonSageMakerException", "1 validation error detected")],
+    ["a missing permission", new TaskError("SageMaker.AmazonSageMakerException", "… is not authorized to perform …")],
+  ])("is not what %s is: the run fails at once, with its cause", async (_, error) => {
+    const { execution, asked } = await runOf(spot, { Train: error });
+    expect(asked.filter(({ name }) => name === "Train")).toHaveLength(1);
+    expect(execution).toMatchObject({ outcome: "failed", error: { Error: error.code, Cause: error.why } });
+  });
+
+  test("is not what a job that reached its time limit is", async () => {
+    const stopped = { TrainingJobStatus: "Stopped", SecondaryStatus: "MaxRuntimeExceeded" };
+    const { execution } = await runOf(spot, { Train: stopped });
+    expect(execution.error).toEqual({ Error: "TrainingStopped", Cause: "the job ended as MaxRuntimeExceeded" });
+  });
+
+  test("of scoring goes from GPU to CPU, with image and device", async () => {
+    const { execution, asked } = await runOf(processing, { Score: [noCapacity] });
+    const tried = asked.filter(({ name }) => name === "Score").map(({ request }) => request);
+    expect(tried).toMatchObject([
+      { ProcessingJobName: `${runId}-score`, Environment: { SEGUE_DEVICE: "cuda" } },
+      { ProcessingJobName: `${runId}-score-2`, Environment: { SEGUE_DEVICE: "cpu" } },
+    ]);
+    expect(tried[0]?.AppSpecification).toMatchObject({ ImageUri: expect.stringContaining("cu133") });
+    expect(tried[1]?.AppSpecification).toMatchObject({ ImageUri: expect.stringContaining("cpu") });
+    expect(execution.path.slice(-6)).toEqual(["ScoreElsewhere", "Score", "Scored?", "Publish", "Promote", "Done"]);
   });
 });
-
-/** A shape of the SDK's schemas: kind, namespace, name, traits, and what follows by kind. */
-type Shape = readonly unknown[] | number | (() => Shape);
-
-/** What the SDK's own model of the API has against a value: unknown fields, missing ones, wrong types. */
-function problems(value: unknown, shape: Shape, at = ""): string[] {
-  if (typeof shape === "function") return problems(value, shape(), at);
-  const inside = (key: string | number) => (at ? `${at}.${key}` : String(key));
-  if (typeof shape === "number") {
-    // 0 text, 1 number, 2 boolean; 64 and 128 add a list and a map of it.
-    if (shape >= 128)
-      return Object.entries(value as object).flatMap(([key, one]) => problems(one, shape - 128, inside(key)));
-    if (shape >= 64) return (value as unknown[]).flatMap((one, i) => problems(one, shape - 64, inside(i)));
-    const type = { 0: "string", 1: "number", 2: "boolean" }[shape];
-    return type === undefined || typeof value === type ? [] : [`${at}: not a ${type}`];
-  }
-  const [kind, , , , members, shapes, required = 0] = shape as [
-    number,
-    string,
-    string,
-    number,
-    never,
-    Shape[],
-    number?,
-  ];
-  if (kind === 1) return (value as unknown[]).flatMap((one, i) => problems(one, members as Shape, inside(i)));
-  if (kind === 2)
-    return Object.entries(value as object).flatMap(([key, one]) => problems(one, shapes as never, inside(key)));
-  if (kind !== 3) return [];
-  const names = members as string[];
-  const fields = value as Record<string, unknown>;
-  const missing = names.slice(0, required).filter((name) => fields[name] === undefined);
-  return [
-    ...missing.map((name) => (at ? `${at}: ${name} is missing` : `${name} is missing`)),
-    ...Object.entries(fields).flatMap(([name, one]) => {
-      const i = names.indexOf(name);
-      return i < 0 ? [`${inside(name)}: no such field`] : problems(one, shapes[i] as Shape, inside(name));
-    }),
-  ];
-}

@@ -10,9 +10,12 @@ const now = new Date("2026-11-22T03:52:00.123Z");
 const images = { gpu: "registry/pytorch:gpu", cpu: "registry/pytorch:cpu" };
 const job = { cpu: "ml.m5.xlarge", instanceCount: 1, volumeGb: 30, images };
 const compute: Compute = {
-  training: { ...job, gpu: ["ml.g6.xlarge", "ml.g5.xlarge"] },
-  scoring: { ...job, gpu: [] },
+  training: { ...job, gpu: ["ml.g6.xlarge", "ml.g5.xlarge"], spot: false },
+  scoring: { ...job, gpu: [], mode: "transform" },
 };
+const onCpu = { instanceType: "ml.m5.xlarge", instanceCount: 1, imageUri: images.cpu, volumeGb: 30, gpu: false };
+const onG5 = { ...onCpu, instanceType: "ml.g5.xlarge", imageUri: images.gpu, gpu: true };
+const onG6 = { ...onG5, instanceType: "ml.g6.xlarge" };
 const none: Compute = { ...compute, training: { ...compute.training, gpu: [] } };
 
 /** The account's quotas as the service lists them, `perPage` at a time. */
@@ -47,13 +50,10 @@ describe("training takes", () => {
       "ml.g5.xlarge for training job usage": 2,
     });
     const run = await prepare(quotas);
-    expect(run.training).toEqual({
-      instanceType: "ml.g5.xlarge",
-      instanceCount: 1,
-      imageUri: images.gpu,
-      gpu: true,
-      volumeGb: 30,
-    });
+    expect(run.training).toEqual([
+      { ...onG5, spot: false },
+      { ...onCpu, spot: false },
+    ]);
     expect(run.reason).toBe(
       "training on ml.g5.xlarge: 0 of 1 ml.g6.xlarge in the quota, 2 ml.g5.xlarge in the quota, 1 needed; scoring on ml.m5.xlarge: no GPU type is configured",
     );
@@ -61,25 +61,24 @@ describe("training takes", () => {
 
   test("the preferred one even when the quotas list it last", async () => {
     const quotas = account({ "ml.g5.xlarge for training job usage": 2, "ml.g6.xlarge for training job usage": 1 }, 1);
-    expect((await prepare(quotas)).training.instanceType).toBe("ml.g6.xlarge");
+    expect((await prepare(quotas)).training.map(({ instanceType }) => instanceType)).toEqual([
+      "ml.g6.xlarge",
+      "ml.g5.xlarge",
+      "ml.m5.xlarge",
+    ]);
   });
 
   test("the CPU type when the quota allows too few instances", async () => {
     const quotas = account({ "ml.g6.xlarge for training job usage": 1, "ml.g5.xlarge for training job usage": 1 });
     const two = { ...compute, training: { ...compute.training, instanceCount: 2 } };
     const run = await prepare(quotas, two);
-    expect(run.training).toMatchObject({
-      instanceType: "ml.m5.xlarge",
-      imageUri: images.cpu,
-      gpu: false,
-      instanceCount: 2,
-    });
+    expect(run.training).toEqual([{ ...onCpu, instanceCount: 2, spot: false }]);
     expect(run.reason).toContain("1 of 2 ml.g6.xlarge in the quota, 1 of 2 ml.g5.xlarge in the quota");
   });
 
   test("the CPU type when the account does not list the quota", async () => {
     const run = await prepare(account({ "ml.p3.2xlarge for training job usage": 8 }));
-    expect(run.training.gpu).toBe(false);
+    expect(run.training).toEqual([{ ...onCpu, spot: false }]);
   });
 
   test.each([
@@ -90,7 +89,7 @@ describe("training takes", () => {
       throw { name, message: "no identity-based policy allows it", status };
     });
     const run = await prepare(denied);
-    expect(run.training).toMatchObject({ instanceType: "ml.m5.xlarge", gpu: false });
+    expect(run.training).toEqual([{ ...onCpu, spot: false }]);
     expect(run.reason).toContain(
       `the account's quotas could not be read (${name}: no identity-based policy allows it)`,
     );
@@ -98,10 +97,55 @@ describe("training takes", () => {
 });
 
 test("scoring follows the quota of its own kind of job", async () => {
-  const quotas = account({ "ml.g5.xlarge for training job usage": 9, "ml.g6.xlarge for transform job usage": 1 });
-  const both = { training: none.training, scoring: compute.training };
-  const run = await prepare(quotas, both);
-  expect(run.scoring).toEqual({ instanceType: "ml.g6.xlarge", instanceCount: 1, imageUri: images.gpu, gpu: true });
+  const quotas = account({
+    "ml.g5.xlarge for training job usage": 9,
+    "ml.g5.xlarge for transform job usage": 9,
+    "ml.g6.xlarge for processing job usage": 1,
+  });
+  const { spot: _, ...scoring } = compute.training;
+  const run = await prepare(quotas, { training: none.training, scoring: { ...scoring, mode: "processing" } });
+  expect(run.scoring).toEqual([
+    { ...onG6, spot: false },
+    { ...onCpu, spot: false },
+  ]);
+});
+
+describe("with spot, training is tried", () => {
+  const spot: Compute = { ...compute, training: { ...compute.training, spot: true } };
+
+  test("on spare GPUs, GPUs on demand, a spare CPU and a CPU on demand", async () => {
+    const quotas = account({
+      "ml.g6.xlarge for spot training job usage": 0,
+      "ml.g5.xlarge for spot training job usage": 1,
+      "ml.g6.xlarge for training job usage": 1,
+      "ml.g5.xlarge for training job usage": 0,
+      "ml.m5.xlarge for spot training job usage": 4,
+    });
+    const run = await prepare(quotas, spot);
+    expect(run.training).toEqual([
+      { ...onG5, spot: true },
+      { ...onG6, spot: false },
+      { ...onCpu, spot: true },
+      { ...onCpu, spot: false },
+    ]);
+    expect(run.reason).toMatch(
+      /^training on ml\.g5\.xlarge \(spot\): 0 of 1 ml\.g6\.xlarge \(spot\) in the quota, 1 ml\.g5\.xlarge \(spot\) in the quota, 1 needed;/,
+    );
+  });
+
+  test("on a CPU on demand, when the account may use nothing else", async () => {
+    const run = await prepare(account({ "ml.g6.xlarge for endpoint usage": 5 }), spot);
+    expect(run.training).toEqual([{ ...onCpu, spot: false }]);
+  });
+
+  test("on spare CPUs first, when no GPU is configured", async () => {
+    const quotas = account({ "ml.m5.xlarge for spot training job usage": 1 });
+    const run = await prepare(quotas, { ...none, training: { ...none.training, spot: true } });
+    expect(run.training).toEqual([
+      { ...onCpu, spot: true },
+      { ...onCpu, spot: false },
+    ]);
+  });
 });
 
 test("without GPU types the quotas are not read", async () => {

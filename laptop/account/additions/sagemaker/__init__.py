@@ -1,7 +1,8 @@
 """SageMaker: its API for SDK calls, and the Step Functions integrations, with jobs that run as local processes.
 
 A training job runs the real entry point as the PyTorch Deep Learning Container's toolkit does; a transform job starts the
-model's own server as the container's entry point does, and sends it the input as Batch Transform does.
+model's own server as the container's entry point does, and sends it the input as Batch Transform does; a processing job
+runs the container's command between its files.
 """
 
 from __future__ import annotations

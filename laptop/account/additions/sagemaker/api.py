@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 
 from ..internals import need
-from . import registry, training, transform
+from . import processing, registry, training, transform
 from .errors import ApiError, invalid, not_found
 from .service import SageMaker
 from .validation import validate
@@ -92,6 +92,10 @@ OPERATIONS: dict[str, Operation] = {
     "DescribeTransformJob": _describe_job("transform_jobs", "TransformJobName"),
     "ListTransformJobs": _list_jobs("transform_jobs", "Transform"),
     "StopTransformJob": _stop_job("transform_jobs", "TransformJobName"),
+    "CreateProcessingJob": processing.create,
+    "DescribeProcessingJob": _describe_job("processing_jobs", "ProcessingJobName"),
+    "ListProcessingJobs": _list_jobs("processing_jobs", "Processing"),
+    "StopProcessingJob": _stop_job("processing_jobs", "ProcessingJobName"),
     "CreateModel": registry.create_model,
     "DescribeModel": registry.describe_model,
     "ListModels": registry.list_models,

@@ -21,6 +21,7 @@ class SageMaker:
         self.lock = threading.RLock()
         self.training_jobs: dict[str, Job] = {}
         self.transform_jobs: dict[str, Job] = {}
+        self.processing_jobs: dict[str, Job] = {}
         self.models: dict[str, dict] = {}
         self.package_groups: dict[str, dict] = {}
         self.packages: dict[str, dict] = {}
@@ -71,6 +72,9 @@ class SageMaker:
         except KeyError:
             raise invalid("Requested resource not found.") from None
 
+    def all_jobs(self) -> tuple[dict[str, Job], ...]:
+        return self.training_jobs, self.transform_jobs, self.processing_jobs
+
     def job_environment(self) -> dict[str, str]:
         """What a container of the account has: the machine's basics, the account's address and keys."""
         kept = {name: os.environ[name] for name in ("HOME", "LANG", "LC_ALL", "TZ", "SEGUE_PROCESSES") if name in os.environ}
@@ -94,7 +98,7 @@ class SageMaker:
 
     def end_all(self) -> None:
         """Ends every job's processes, before the account itself ends."""
-        running = [job for jobs in (self.training_jobs, self.transform_jobs) for job in jobs.values() if job.running]
+        running = [job for jobs in self.all_jobs() for job in jobs.values() if job.running]
         for job in running:
             job.abandon()
         deadline = time.monotonic() + 3

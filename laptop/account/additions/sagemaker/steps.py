@@ -18,6 +18,7 @@ MANAGED = {"Key": "MANAGED_BY_AWS", "Value": "STARTED_BY_STEP_FUNCTIONS"}
 INTEGRATIONS = {
     "createTrainingJob": ("CreateTrainingJob", "training_jobs", "TrainingJobName"),
     "createTransformJob": ("CreateTransformJob", "transform_jobs", "TransformJobName"),
+    "createProcessingJob": ("CreateProcessingJob", "processing_jobs", "ProcessingJobName"),
     "createModel": ("CreateModel", None, None),
 }
 TIMES = frozenset({"CreationTime", "LastModifiedTime", "StartTime", "EndTime", "Timestamp"})

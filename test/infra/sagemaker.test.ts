@@ -1,0 +1,249 @@
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { ensurePython } from "../../laptop/python";
+import { TaskError } from "./machine";
+import { machineOf, run, runId } from "./run";
+import { definition, type Templates, templatesOf } from "./support";
+
+const gpu = ["ml.g6.xlarge", "ml.g4dn.xlarge"];
+const settings = (training: object, scoring: object = {}) => ({ compute: { training, scoring } }) as never;
+const environments: Record<string, Templates> = {
+  laptop: templatesOf("laptop"),
+  dev: templatesOf("dev"),
+  prod: templatesOf("prod"),
+  "with spot": templatesOf("dev", settings({ gpu, spot: true, maxWaitMinutes: 90, maxRuntimeMinutes: 90 })),
+  "with a key": templatesOf("dev", {
+    encryption: { key: "own" },
+    compute: { training: { gpu }, scoring: { mode: "processing" } },
+  } as never),
+  "with Processing": templatesOf("dev", settings({}, { mode: "processing", gpu, instanceCount: 3 })),
+};
+const dev = environments.dev as Templates;
+const noCapacity = new TaskError("States.TaskFailed", '{"FailureReason":"CapacityError: …"}');
+
+interface Asked {
+  readonly operation: string;
+  readonly request: Record<string, unknown>;
+}
+
+/** Every SageMaker request that a machine can make: each job on each of its machines, and the model. */
+async function allRequests(templates: Templates): Promise<Asked[]> {
+  const { States } = machineOf(templates);
+  const { asked } = await run(templates, { Train: Array(20).fill(noCapacity) });
+  const tries = asked.filter(({ name }) => name === "Train").length;
+  const ended = await run(templates, { Train: Array(tries - 1).fill(noCapacity) });
+  const scored = await run(templates, { Score: [noCapacity] });
+  return [...ended.asked, ...scored.asked].flatMap(({ name, request }) => {
+    const operation = /:sagemaker:(\w+?)(\.sync)?$/.exec(String(States[name]?.Resource))?.[1];
+    return operation ? [{ operation: operation.replace(/^./, (first) => first.toUpperCase()), request }] : [];
+  });
+}
+
+/** What AWS's own model has against requests, null where it has nothing. */
+async function judged(requests: Asked[]): Promise<(string | null)[]> {
+  const python = await ensurePython({ root: join(__dirname, "../.."), log: console.error });
+  const input = JSON.stringify(requests);
+  const { stdout, stderr, status } = spawnSync(python, [join(__dirname, "service_model.py")], {
+    input,
+    encoding: "utf8",
+  });
+  if (status !== 0) throw new Error(stderr);
+  return JSON.parse(stdout);
+}
+
+describe("AWS's own model of the API", () => {
+  test("has nothing against any request of any environment, on any branch", async () => {
+    const all = await Promise.all(
+      Object.entries(environments).map(async ([name, templates]) =>
+        (await allRequests(templates)).map((asked) => ({ name, ...asked })),
+      ),
+    );
+    const requests = all.flat();
+    const operations = new Set(requests.map(({ operation }) => operation));
+    expect([...operations].sort()).toEqual(
+      ["CreateTrainingJob", "CreateTransformJob", "CreateProcessingJob", "CreateModel", "DeleteModel"].sort(),
+    );
+    const problems = await judged(requests);
+    const found = requests.flatMap(({ name, operation }, index) =>
+      problems[index] ? [`${name}: ${operation}: ${problems[index]}`] : [],
+    );
+    expect(found).toEqual([]);
+    expect(requests.length).toBeGreaterThan(30);
+  }, 120_000);
+
+  test.each([
+    ["a field that does not exist", { TrainingJobNames: "x" }, /Unknown parameter/],
+    ["a field that is missing", { RoleArn: undefined }, /Missing required parameter.*RoleArn/],
+    ["a wrong type", { StoppingCondition: { MaxRuntimeInSeconds: "1" } }, /MaxRuntimeInSeconds.*type/],
+    ["an instance type that does not exist", { ResourceConfig: { InstanceType: "ml.g9.huge" } }, /enum value set/],
+    ["a name with an underscore", { TrainingJobName: "a_b" }, /regular expression pattern/],
+    ["a time of nothing", { StoppingCondition: { MaxRuntimeInSeconds: 0 } }, /MaxRuntimeInSeconds, value: 0/],
+  ])("would find %s", async (_, change, message) => {
+    const { requests } = await run(dev);
+    expect(await judged([{ operation: "CreateTrainingJob", request: { ...requests.Train, ...change } }])).toEqual([
+      expect.stringMatching(message),
+    ]);
+  });
+});
+
+/**
+ * Fields that Step Functions' own integration has long passed on; it refuses others, and does not say which it knows. A field counts as long
+ * passed on when it is
+ * - in what CDK's tasks or the Step Functions Data Science SDK write (https://github.com/aws/aws-step-functions-data-science-sdk-python,
+ *   src/stepfunctions/steps/sagemaker.py, with sagemaker-python-sdk 2, workflow/airflow.py and processing.py), or
+ * - spot and its checkpoints: https://github.com/aws/aws-step-functions-data-science-sdk-python/issues/42.
+ */
+const passedOn: Record<string, string[]> = {
+  CreateTrainingJob: [
+    ...["AlgorithmSpecification", "EnableInterContainerTrafficEncryption", "EnableManagedSpotTraining"],
+    ...["EnableNetworkIsolation", "HyperParameters", "InputDataConfig", "OutputDataConfig", "ResourceConfig"],
+    ...["RoleArn", "StoppingCondition", "TrainingJobName", "CheckpointConfig", "CheckpointConfig.S3Uri"],
+    ...["AlgorithmSpecification.TrainingImage", "AlgorithmSpecification.TrainingInputMode"],
+    ...["AlgorithmSpecification.MetricDefinitions", "AlgorithmSpecification.MetricDefinitions.Name"],
+    ...["AlgorithmSpecification.MetricDefinitions.Regex", "InputDataConfig.ChannelName", "InputDataConfig.InputMode"],
+    ...["InputDataConfig.DataSource", "InputDataConfig.DataSource.S3DataSource"],
+    ...["S3DataType", "S3Uri", "S3DataDistributionType"].map((it) => `InputDataConfig.DataSource.S3DataSource.${it}`),
+    ...["OutputDataConfig.S3OutputPath", "OutputDataConfig.KmsKeyId", "ResourceConfig.InstanceCount"],
+    ...["ResourceConfig.InstanceType", "ResourceConfig.VolumeSizeInGB", "ResourceConfig.VolumeKmsKeyId"],
+    ...["StoppingCondition.MaxRuntimeInSeconds", "StoppingCondition.MaxWaitTimeInSeconds"],
+  ],
+  CreateTransformJob: [
+    ...["BatchStrategy", "MaxConcurrentTransforms", "MaxPayloadInMB", "ModelName", "TransformInput"],
+    ...["TransformJobName", "TransformOutput", "TransformResources", "TransformInput.DataSource"],
+    ...["TransformInput.DataSource.S3DataSource", "TransformInput.DataSource.S3DataSource.S3DataType"],
+    ...["TransformInput.DataSource.S3DataSource.S3Uri", "TransformInput.ContentType", "TransformInput.SplitType"],
+    ...["TransformInput.CompressionType", "TransformOutput.S3OutputPath", "TransformOutput.Accept"],
+    ...["TransformOutput.AssembleWith", "TransformOutput.KmsKeyId", "TransformResources.InstanceType"],
+    ...["TransformResources.InstanceCount", "TransformResources.VolumeKmsKeyId"],
+  ],
+  CreateProcessingJob: [
+    ...["ProcessingJobName", "RoleArn", "AppSpecification", "AppSpecification.ImageUri", "Environment"],
+    ...["AppSpecification.ContainerEntrypoint", "AppSpecification.ContainerArguments", "ProcessingInputs"],
+    ...["ProcessingInputs.InputName", "ProcessingInputs.S3Input", "ProcessingOutputConfig", "NetworkConfig"],
+    ...["S3Uri", "LocalPath", "S3DataType", "S3InputMode", "S3DataDistributionType"].map(
+      (it) => `ProcessingInputs.S3Input.${it}`,
+    ),
+    ...["ProcessingOutputConfig.Outputs", "ProcessingOutputConfig.KmsKeyId"],
+    ...["ProcessingOutputConfig.Outputs.OutputName", "ProcessingOutputConfig.Outputs.S3Output"],
+    ...["S3Uri", "LocalPath", "S3UploadMode"].map((it) => `ProcessingOutputConfig.Outputs.S3Output.${it}`),
+    ...["ProcessingResources", "ProcessingResources.ClusterConfig"],
+    ...["InstanceType", "InstanceCount", "VolumeSizeInGB", "VolumeKmsKeyId"].map(
+      (it) => `ProcessingResources.ClusterConfig.${it}`,
+    ),
+    ...["StoppingCondition", "StoppingCondition.MaxRuntimeInSeconds", "NetworkConfig.EnableNetworkIsolation"],
+  ],
+  CreateModel: [
+    ...["EnableNetworkIsolation", "ExecutionRoleArn", "ModelName", "PrimaryContainer", "PrimaryContainer.Image"],
+    ...["PrimaryContainer.ModelDataUrl", "PrimaryContainer.Environment"],
+  ],
+};
+
+/** Paths of a request's fields, without positions in lists and names of the caller's choice. */
+function fieldsOf(value: unknown, at = ""): string[] {
+  if (Array.isArray(value)) return value.flatMap((one) => fieldsOf(one, at));
+  if (value === null || typeof value !== "object" || /(^|\.)(HyperParameters|Environment)$/.test(at)) return [];
+  return Object.entries(value).flatMap(([name, inner]) => {
+    const path = at ? `${at}.${name}` : name;
+    return [path, ...fieldsOf(inner, path)];
+  });
+}
+
+test.each(Object.keys(environments))(
+  "%s: states that wait use fields that the integration has long passed on",
+  async (name) => {
+    for (const { operation, request } of await allRequests(environments[name] as Templates)) {
+      const known = passedOn[operation];
+      const unknown = known ? fieldsOf(request).filter((field) => !known.includes(field)) : [];
+      // What goes by the SDK's own integration is passed on as it is.
+      expect([operation, unknown]).toEqual([operation, known ? [] : unknown]);
+    }
+  },
+);
+
+describe("requests", () => {
+  test("names fit the API's pattern", async () => {
+    const { requests } = await run(dev);
+    for (const name of [requests.Train?.TrainingJobName, requests.Score?.TransformJobName, requests.Score?.ModelName]) {
+      expect(name).toMatch(/^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$/);
+    }
+  });
+
+  test("training reads its channels and the code, without a network, for an hour at most", async () => {
+    const { Train } = (await run(dev)).requests;
+    expect(Train).toMatchObject({
+      EnableNetworkIsolation: true,
+      StoppingCondition: { MaxRuntimeInSeconds: 3600 },
+      ResourceConfig: { InstanceType: "ml.m5.xlarge", InstanceCount: 1, VolumeSizeInGB: 30 },
+    });
+    const channels = (Train!.InputDataConfig as { ChannelName: string; DataSource: never }[]).map(
+      ({ ChannelName, DataSource: { S3DataSource } }) => [ChannelName, (S3DataSource as { S3Uri: string }).S3Uri],
+    );
+    const lake = expect.stringMatching(/^s3:\/\/segue-lake\//);
+    expect(Object.fromEntries(channels)).toEqual({
+      interactions: expect.stringContaining(`/features/${runId}/interactions/`),
+      listeners: expect.stringContaining(`/features/${runId}/listeners/`),
+      artists: expect.stringContaining(`/features/${runId}/artists/`),
+      code: expect.stringMatching(/^s3:\/\/cdk-.*\/[0-9a-f]{64}\.gz$/),
+    });
+    for (const [name, uri] of channels) if (name !== "code") expect(uri).toEqual(lake);
+    const { sagemaker_program, sagemaker_submit_directory } = Train!.HyperParameters as Record<string, string>;
+    expect(sagemaker_program).toBe("train.py");
+    const code = channels.find(([name]) => name === "code")?.[1] as string;
+    expect(sagemaker_submit_directory).toBe(`/opt/ml/input/data/code/${code.split("/").pop()}`);
+  });
+
+  test("hyperparameters of the configuration are passed as text", async () => {
+    const hyperparameters = { factors: 64, regularisation: 0.01 };
+    const other = definition(templatesOf("dev", { compute: { training: { hyperparameters } } }));
+    const { HyperParameters } = other.States.Train!.Arguments as { HyperParameters: Record<string, string> };
+    expect(HyperParameters).toMatchObject({ factors: "64", regularisation: "0.01", sagemaker_program: "train.py" });
+  });
+
+  test("a key of your own goes with EBS volumes, and not with the disks that GPU instances bring", async () => {
+    const templates = environments["with a key"] as Templates;
+    const { asked } = await run(templates, { Train: [noCapacity, noCapacity] });
+    const volumes = asked.filter(({ name }) => name === "Train").map(({ request }) => request.ResourceConfig);
+    const VolumeKmsKeyId = expect.stringMatching(/^arn:aws:kms:/);
+    expect(volumes).toEqual([
+      { InstanceType: "ml.g6.xlarge", InstanceCount: 1, VolumeSizeInGB: 30 },
+      { InstanceType: "ml.g4dn.xlarge", InstanceCount: 1, VolumeSizeInGB: 30 },
+      { InstanceType: "ml.m5.xlarge", InstanceCount: 1, VolumeSizeInGB: 30, VolumeKmsKeyId },
+    ]);
+    const { Score } = (await run(templates)).requests;
+    expect(Score).toMatchObject({ ProcessingResources: { ClusterConfig: { VolumeKmsKeyId } } });
+  });
+
+  test("the metrics' expressions find what the job prints", () => {
+    const { AlgorithmSpecification } = machineOf(dev).States.Train!.Arguments as {
+      AlgorithmSpecification: { MetricDefinitions: { Name: string; Regex: string }[] };
+    };
+    for (const { Name, Regex } of AlgorithmSpecification.MetricDefinitions) {
+      expect(new RegExp(Regex).exec(`eval ${Name}=0.1234;`)?.[1]).toBe("0.1234");
+    }
+    expect(AlgorithmSpecification.MetricDefinitions.map(({ Name }) => Name)).toContain("recall@20");
+  });
+
+  test("scoring packs lines and starts the server that the model brings", async () => {
+    const { Score, CreateModel } = (await run(dev)).requests;
+    expect(Score).toMatchObject({
+      BatchStrategy: "MultiRecord",
+      TransformInput: { ContentType: "application/jsonlines", SplitType: "Line" },
+      TransformOutput: { Accept: "text/plain", AssembleWith: "Line" },
+    });
+    const { MaxPayloadInMB, MaxConcurrentTransforms } = Score as Record<string, number>;
+    expect((MaxPayloadInMB ?? 0) * (MaxConcurrentTransforms ?? 0)).toBeLessThanOrEqual(100);
+    expect(CreateModel).toMatchObject({
+      EnableNetworkIsolation: true,
+      PrimaryContainer: {
+        Image: expect.stringMatching(/pytorch:.*cpu/),
+        ModelDataUrl: "s3://lake/model.tar.gz",
+        Environment: {
+          BASH_ENV: "/opt/ml/model/code/serve.sh",
+          SEGUE_RELEASE: runId,
+          SEGUE_GENERATED_AT: "2026-11-22T03:52:00.000Z",
+          SEGUE_LIST_SIZE: "20",
+        },
+      },
+    });
+  });
+});
