@@ -15,9 +15,9 @@ const sinks: Sinks = {
   database: (work) => traced("## postgres", () => withPostgres(settings, work)),
 };
 
-/** A batch of the stream, or records that an operator has it process again. */
+/** A batch of the stream, or records that an operator has it process again: from the raw zone, or such as Lambda gave up. */
 interface Batch extends KinesisStreamEvent {
-  readonly replay?: boolean;
+  readonly replay?: "received" | "failed";
 }
 
 /**
@@ -27,12 +27,12 @@ interface Batch extends KinesisStreamEvent {
  */
 export const handler = observe(
   async ({ Records, replay }: Batch): Promise<KinesisStreamBatchResponse & { outcome?: Outcome }> => {
-    const outcome = await etl(Records, sinks, replay === true);
+    const outcome = await etl(Records, sinks, replay === "received");
     const { quarantined, ...counts } = outcome;
     count("EventsStored", outcome.inserted);
     count("EventsRepeated", outcome.events - outcome.inserted + outcome.duplicates);
     count("Quarantined", quarantined.length);
-    logger.info("batch done", { ...counts, quarantined: quarantined.length, replay: replay === true });
+    logger.info("batch done", { ...counts, quarantined: quarantined.length, ...(replay && { replay }) });
     return { batchItemFailures: [], ...(replay && { outcome }) };
   },
 );

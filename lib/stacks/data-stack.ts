@@ -6,6 +6,7 @@ import type { Construct } from "constructs";
 import { etlEnvironment } from "../../lambdas/etl/environment";
 import { featuresEnvironment } from "../../lambdas/features/environment";
 import type { EnvironmentConfig } from "../config";
+import { Catalogue } from "../constructs/catalogue";
 import { Database } from "../constructs/database";
 import { customerKey } from "../constructs/encryption";
 import { SegueFunction } from "../constructs/function";
@@ -28,6 +29,7 @@ export class DataStack extends Stack {
     this.key = customerKey(this, "Key", config);
     this.network = new Network(this, "Network", config);
     const { raw, lake, emptied } = new Lake(this, "Lake", config, this.key);
+    new Catalogue(this, "Catalogue", config.name, lake);
     const events = new EventStream(this, "Events", config, this.key);
     const database = new Database(this, "Database", config, this.network, this.key);
     this.stream = events.stream;
@@ -68,6 +70,7 @@ export class DataStack extends Stack {
     grantList(lake, this.features);
 
     new CfnOutput(this, "StreamName", { value: this.stream.streamName });
+    new CfnOutput(this, "EtlFunction", { value: etl.functionName });
     new CfnOutput(this, "RawBucketName", { value: raw.bucketName });
     new CfnOutput(this, "LakeBucketName", { value: lake.bucketName });
     new CfnOutput(this, "PostgresHost", { value: database.host });

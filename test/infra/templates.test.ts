@@ -32,7 +32,15 @@ describe("laptop, dev and prod", () => {
     );
     expect(outputs.sort()).toEqual(
       [
-        ["StreamName", "RawBucketName", "LakeBucketName", "PostgresHost", "PostgresPort", "PostgresDatabase"],
+        [
+          "StreamName",
+          "EtlFunction",
+          "RawBucketName",
+          "LakeBucketName",
+          "PostgresHost",
+          "PostgresPort",
+          "PostgresDatabase",
+        ],
         ["ApiUrl", "CacheName", "CacheHost", "CachePort", "PublishFunction", "PromoteFunction"],
         ["StateMachineArn", "ModelPackageGroupName"],
       ]
