@@ -15,6 +15,8 @@ export interface AccountOptions {
   readonly log: (line: string) => void;
   /** Where the AWS endpoint listens. @default a free port */
   readonly port?: number;
+  /** Records who calls what of AWS into this file, a JSON object a line; each different call once. @default nowhere */
+  readonly callsFile?: string;
 }
 
 /** The emulated AWS account, all on 127.0.0.1. */
@@ -70,6 +72,7 @@ export async function startAccount(options: AccountOptions): Promise<Account> {
       region,
       jobsDir,
       logDir,
+      callsFile: options.callsFile,
       postgres: { host: postgres.host, port: postgres.port, user: adminUser, database },
       valkey: { host: valkey.host, port: valkey.port, user: managerUser, passwordFile: valkey.passwordFile },
     };

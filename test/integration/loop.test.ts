@@ -1,3 +1,4 @@
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { CloudFormationClient, DescribeStacksCommand } from "@aws-sdk/client-cloudformation";
 import { CloudWatchLogsClient, DescribeLogGroupsCommand } from "@aws-sdk/client-cloudwatch-logs";
@@ -31,6 +32,7 @@ import { ensurePython } from "../../laptop/python";
  */
 const root = join(__dirname, "..", "..");
 const stateDir = join(root, ".segue", "test", "loop");
+const callsFile = join(root, ".segue", "test", "calls.jsonl");
 const minutes = (count: number) => count * 60_000;
 const quiet = { onEntered: () => {}, onEnded: () => {} };
 
@@ -62,7 +64,8 @@ async function deployWith(change: string): Promise<void> {
 
 beforeAll(async () => {
   const python = await ensurePython({ root, log: () => {} });
-  account = await startAccount({ stateDir, python, log: () => {} });
+  await rm(callsFile, { force: true });
+  account = await startAccount({ stateDir, python, callsFile, log: () => {} });
   target = {
     accountId: account.accountId,
     region: account.region,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import cache, database, endpoints, internals, lambdas, network, quotas, sagemaker, streams
+from . import cache, calls, database, endpoints, internals, lambdas, network, quotas, sagemaker, streams
 from .settings import Settings
 
 #: CloudFormation types whose handlers wait for a server or load a model, which must not hold MiniStack's event loop.
@@ -20,7 +20,9 @@ def install(settings: Settings) -> sagemaker.SageMaker:
     streams.install()
     available = quotas.install()
     _wait_in_threads()
-    return sagemaker.install(settings, available)
+    jobs = sagemaker.install(settings, available)
+    calls.install(settings)
+    return jobs
 
 
 def _wait_in_threads() -> None:

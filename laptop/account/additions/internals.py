@@ -13,8 +13,9 @@ from typing import Any
 
 NEEDED: dict[str, tuple[str, ...]] = {
     "ministack.app": ("SERVICE_HANDLERS", "app"),
-    "ministack.core.lambda_runtime": ("Worker._drain_stderr_bounded", "reset"),
-    "ministack.core.router": ("SERVICE_PATTERNS",),
+    "ministack.core.iam_actions": ("extract_iam_action", "extract_resource_arn"),
+    "ministack.core.lambda_runtime": ("Worker._drain_stderr_bounded", "execution_credentials", "reset"),
+    "ministack.core.router": ("SERVICE_PATTERNS", "extract_access_key_id"),
     "ministack.services.cloudformation.provisioners": (
         "_RESOURCE_HANDLERS",
         "_REPLACING_PROPERTIES",
@@ -48,6 +49,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
         "_AWS_SDK_SERVICE_MAP",
         "_ExecutionError",
         "_SERVICE_DISPATCH",
+        "_invoke_resource",
     ),
 }
 

@@ -28,6 +28,8 @@ class Settings:
     postgres: Server
     database: str
     valkey: Server
+    #: Where to record who calls what, or nowhere.
+    calls_file: Path | None = None
 
     @property
     def endpoint(self) -> str:
@@ -49,4 +51,5 @@ def load(file: Path) -> Settings:
         postgres=Server(postgres["host"], postgres["port"], postgres["user"], ""),
         database=postgres["database"],
         valkey=Server(valkey["host"], valkey["port"], valkey["user"], Path(valkey["passwordFile"]).read_text().strip()),
+        calls_file=Path(raw["callsFile"]) if raw.get("callsFile") else None,
     )
