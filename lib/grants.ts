@@ -22,11 +22,10 @@ export function grantRead(bucket: IBucket, reader: IGrantable, ...keys: string[]
   allowKey(bucket, reader, "kms:Decrypt");
 }
 
-/** Lets a function write objects under these keys, also in parts. */
+/** Lets a function write objects under these keys, each in one go: functions upload no parts. */
 export function grantWrite(bucket: IBucket, writer: IGrantable, ...keys: string[]): void {
-  allow(writer, ["s3:PutObject", "s3:AbortMultipartUpload"], objects(bucket, keys));
-  // Parts of an upload are decrypted when they are put together.
-  allowKey(bucket, writer, "kms:GenerateDataKey", "kms:Decrypt");
+  allow(writer, ["s3:PutObject"], objects(bucket, keys));
+  allowKey(bucket, writer, "kms:GenerateDataKey");
 }
 
 /** Lets a function delete objects under these keys. */

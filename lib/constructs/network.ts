@@ -111,7 +111,7 @@ export class Network extends Construct {
     this.s3?.addToPolicy(
       new PolicyStatement({
         principals: [new StarPrincipal()],
-        actions: ["s3:ListBucket", "s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"],
+        actions: ["s3:ListBucket", "s3:GetObject", "s3:PutObject", "s3:DeleteObject"],
         resources: [bucket.bucketArn, bucket.arnForObjects("*")],
         conditions: { StringEquals: { "aws:PrincipalAccount": Aws.ACCOUNT_ID } },
       }),

@@ -78,12 +78,13 @@ describe.each([
     const job = ["CreateGrant", "Decrypt", "DescribeKey", "Encrypt", "GenerateDataKey"];
     expect(Object.fromEntries([...uses].map(([role, actions]) => [role, [...actions].sort()]))).toEqual({
       Etl: both,
-      Features: both,
+      Features: ["GenerateDataKey"],
       Publish: both,
       Promote: both,
       Gate: both,
       Register: ["Decrypt"],
       Collect: ["GenerateDataKey"],
+      Recommend: ["Decrypt"],
       RolesTrain: job,
       RolesScore: job,
     });

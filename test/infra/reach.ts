@@ -73,14 +73,24 @@ export function reachOf(templates: Templates): Reach[] {
     .sort((a, b) => a.name.localeCompare(b.name));
 }
 
+/** A Markdown table with aligned columns, its first row the header. */
+function table(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  const [header = "", ...lines] = rows.map(
+    (row) => `| ${row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join(" | ")} |`,
+  );
+  return [header, `| ${widths.map((width) => "-".repeat(width)).join(" | ")} |`, ...lines].join("\n");
+}
+
 /** `docs/network.md`, from what `reachOf` found. */
 export function reachPage(reaches: readonly Reach[]): string {
   const list = (values: readonly string[], none = "–") =>
     values.length ? values.map((value) => `\`${value}\``).join(", ") : none;
+  const header = ["function", "in the VPC", "stores, with port", "AWS calls of its own code", "way"];
   const rows = unique(reaches.map(({ name }) => name)).map((name) => {
     const one = reaches.find((reach) => reach.name === name) as Reach;
     const way = one.inVpc ? (one.calls.length ? "S3 gateway endpoint" : "none needed") : "Lambda's own network";
-    return `| \`${name}\` | ${one.inVpc ? "yes" : "no"} | ${list(one.stores)} | ${list(one.calls)} | ${way} |`;
+    return [`\`${name}\``, one.inVpc ? "yes" : "no", list(one.stores), list(one.calls), way];
   });
   const platform = unique(reaches.flatMap((one) => one.platform)).map((why) => `- ${why}`);
   return `# What each function reaches
@@ -93,9 +103,7 @@ S3, which costs nothing, and lets this account's principals use Segue's own buck
 therefore call S3 or nothing; any other call would hang until the function's time is up. Functions outside the VPC reach AWS's public
 endpoints over Lambda's own network.
 
-| function | in the VPC | stores, with port | AWS calls of its own code | way |
-| --- | --- | --- | --- | --- |
-${rows.join("\n")}
+${table([header, ...rows])}
 
 Some of a role's permissions are not for the function's code, and need no route:
 
