@@ -8,6 +8,7 @@ beforeEach(() => {
   lines.length = 0;
   process.env.POWERTOOLS_SERVICE_NAME = "etl";
   process.env.POWERTOOLS_METRICS_NAMESPACE = "Segue";
+  process.env.POWERTOOLS_LOG_LEVEL = "INFO";
   // Powertools writes to a console of its own, on these streams.
   for (const stream of [process.stdout, process.stderr]) {
     jest.spyOn(stream, "write").mockImplementation((text) => {
