@@ -1,8 +1,13 @@
-/** Writes `docs/openapi.json`: `npm run openapi`. */
+/** Writes `docs/openapi.json` and `docs/event-v1.schema.json`: `npm run openapi`. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { openApiDocument } from "../lambdas/shared/openapi";
+import { eventJsonSchema, openApiDocument } from "../lambdas/shared/openapi";
 
-const file = join(__dirname, "openapi.json");
-writeFileSync(file, `${JSON.stringify(openApiDocument(), null, 2)}\n`);
-console.log(`wrote ${file}`);
+for (const [name, document] of Object.entries({
+  "openapi.json": openApiDocument(),
+  "event-v1.schema.json": eventJsonSchema(),
+})) {
+  const file = join(__dirname, name);
+  writeFileSync(file, `${JSON.stringify(document, null, 2)}\n`);
+  console.log(`wrote ${file}`);
+}

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { eventReader } from "./event-versions";
 import { ID } from "./release";
 
 export const LIMITS = {
@@ -88,10 +89,13 @@ const schemas = [
 export const EVENT_TYPES = schemas.map((schema) => schema.shape.type.value);
 
 /** Event, version 1. `docs/formats.md` says what each field means. */
-const eventSchema = z
+export const eventSchema = z
   .discriminatedUnion("type", schemas, `must be one of ${EVENT_TYPES.join(", ")}`)
   .meta({ id: "Event" });
 export type Event = z.infer<typeof eventSchema>;
+
+/** Every version that is accepted, oldest first. */
+const parse = eventReader<Event>([{ schema: eventSchema }]);
 
 /** Why one event of a request, or one record of the stream, was refused. */
 export interface Rejection {
@@ -112,20 +116,23 @@ const faultOf = (issue: z.core.$ZodIssue): Fault => {
   return { field: issue.path.join("."), message: issue.path.length === 0 ? "must be a JSON object" : issue.message };
 };
 
+export type Checked = { readonly ok: true; readonly event: Event } | { readonly ok: false; readonly fault: Fault };
+
 /**
- * Checks one event against the schema and the clock.
+ * Checks one event against the schema of its version and the clock.
  * @param now when it reached the server
- * @returns the first fault, or undefined when the event is good
+ * @returns the event in the form of the last version, or its first fault
  */
-export function faultIn(event: unknown, now: Date): Fault | undefined {
-  const parsed = eventSchema.safeParse(event);
-  if (!parsed.success) return faultOf(parsed.error.issues[0]!);
-  const time = Date.parse(parsed.data.time);
+export function checkEvent(sent: unknown, now: Date): Checked {
+  const parsed = parse(sent);
+  if (!parsed.ok) return { ok: false, fault: faultOf(parsed.issue) };
+  const time = Date.parse(parsed.event.time);
+  const wrongTime = (message: string): Checked => ({ ok: false, fault: { field: "time", message } });
   if (time > now.getTime() + LIMITS.aheadMs) {
-    return { field: "time", message: `must be at most 5 minutes after the server's clock, ${now.toISOString()}` };
+    return wrongTime(`must be at most 5 minutes after the server's clock, ${now.toISOString()}`);
   }
-  if (time < now.getTime() - LIMITS.ageMs) return { field: "time", message: "must be at most 2 years old" };
-  return undefined;
+  if (time < now.getTime() - LIMITS.ageMs) return wrongTime("must be at most 2 years old");
+  return parsed;
 }
 
 export type ValidationResult =
@@ -153,9 +160,9 @@ export function validateEvents(body: unknown, now: Date): ValidationResult {
   const good: Event[] = [];
   const rejected: Rejection[] = [];
   events.forEach((event, index) => {
-    const fault = faultIn(event, now);
-    if (fault) rejected.push({ index, ...fault });
-    else good.push(event);
+    const checked = checkEvent(event, now);
+    if (checked.ok) good.push(event);
+    else rejected.push({ index, ...checked.fault });
   });
   return { ok: true, events: good, rejected };
 }

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { createDocument } from "zod-openapi";
-import { eventsAnswerSchema, eventsRequestSchema, LIMITS, rejectionSchema } from "./events";
+import { eventSchema, eventsAnswerSchema, eventsRequestSchema, LIMITS, rejectionSchema } from "./events";
 import {
   healthSchema,
   listenerPathSchema,
@@ -27,6 +27,12 @@ const jsonOf = (description: string, schema: z.ZodType) => ({
 const problemOf = (description: string) => ({
   description,
   content: { "application/problem+json": { schema: problemSchema } },
+});
+
+/** JSON Schema (2020-12) of one event, version 1, from the schema that the handlers validate with. */
+export const eventJsonSchema = () => ({
+  ...z.toJSONSchema(eventSchema, { io: "input" }),
+  title: "Segue event, version 1",
 });
 
 /** The OpenAPI 3.1 document of the HTTP API, from the schemas that the handlers validate with. */

@@ -1,5 +1,5 @@
 import type { KinesisStreamRecord } from "aws-lambda";
-import type { Event, StreamRecord } from "../../lambdas/shared/events";
+import { checkEvent, type Event, type StreamRecord } from "../../lambdas/shared/events";
 
 export const ARRIVAL = "2026-11-22T03:52:00.000Z";
 
@@ -39,4 +39,10 @@ export const kinesisRecord = (sequence: number, data: string | Buffer, receivedA
       data: Buffer.from(data as string).toString("base64"),
     },
   };
+};
+
+/** Why an event is refused, or undefined when it is good. */
+export const faultIn = (event: unknown, now: Date) => {
+  const checked = checkEvent(event, now);
+  return checked.ok ? undefined : checked.fault;
 };

@@ -1,4 +1,4 @@
-import { type Event, faultIn } from "../../shared/events";
+import { checkEvent } from "../../shared/events";
 import type { CleanEvent } from "../columns";
 import { fileKeys, hourOf } from "../keys";
 import { type ArtistCard, artistOf, cleanEvent } from "./clean";
@@ -61,21 +61,22 @@ export function prepare(records: readonly ReceivedRecord[]): Prepared {
     const arrival = new Date(read.envelope.arrivalTime);
     const arrivalTime = arrival.toISOString();
     const fileKey = keys.clean(hourOf(arrival));
-    read.envelope.events.forEach((event, index) => {
-      const fault = faultIn(event, arrival);
-      if (fault) {
-        const { message: reason, field } = fault;
-        quarantine.set(keys.quarantine(record, index), { reason, field, event, shard, sequenceNumber, index });
+    read.envelope.events.forEach((sent, index) => {
+      const checked = checkEvent(sent, arrival);
+      if (!checked.ok) {
+        const { message: reason, field } = checked.fault;
+        quarantine.set(keys.quarantine(record, index), { reason, field, event: sent, shard, sequenceNumber, index });
         return;
       }
-      const row = cleanEvent(event as Event, arrivalTime, fileKey);
+      const { event } = checked;
+      const row = cleanEvent(event, arrivalTime, fileKey);
       if (rows.has(row.event_id)) {
         duplicates++;
         return;
       }
       rows.set(row.event_id, row);
-      places.set(row.event_id, [record, index, event]);
-      const artist = artistOf(event as Event, row);
+      places.set(row.event_id, [record, index, sent]);
+      const artist = artistOf(event, row);
       if (artist) artists.set(artist.artist_id, merged(artists.get(artist.artist_id), artist));
     });
   }

@@ -2,9 +2,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
-import { faultIn } from "../../../lambdas/shared/events";
 import { playCounts, readDataset } from "../../../laptop/dataset";
 import { Random } from "../../../laptop/generator/random";
+import { faultIn } from "../../support/events";
 
 const now = new Date("2026-11-22T03:52:00Z");
 const folder = mkdtempSync(join(tmpdir(), "segue-dataset-"));

@@ -1,7 +1,7 @@
 import fc from "fast-check";
-import { faultIn } from "../../../lambdas/shared/events";
 import { type GeneratorOptions, generate } from "../../../laptop/generator";
 import type { ReplayItem } from "../../../laptop/generator/world";
+import { faultIn } from "../../support/events";
 
 const now = new Date("2026-11-22T03:52:00Z");
 const small: GeneratorOptions = { seed: 1, listeners: 60, artists: 120, days: 10, maxEvents: 100_000, now };
