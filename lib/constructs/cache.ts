@@ -11,7 +11,7 @@ import type { Attachment } from "./function";
 import type { Network } from "./network";
 
 /** Commands that clients of a cluster send by themselves, by name: the category `@connection` would let one end others' connections. */
-const client = "+ping +client|setname +client|setinfo +cluster|slots +cluster|shards +cluster|nodes +info";
+const client = "+ping +asking +client|setname +client|setinfo +cluster|slots +cluster|shards +cluster|nodes +info";
 
 /** What each user may do: keys of releases (`r:`) and of Segue itself (`segue:`), and nothing administrative. */
 const users = {

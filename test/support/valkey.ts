@@ -39,7 +39,7 @@ async function freePort(): Promise<number> {
   }
 }
 
-/** One Valkey in cluster mode that owns all slots, as the single endpoint of a serverless cache does. */
+/** One Valkey in cluster mode; alone it owns all slots, as the single endpoint of a serverless cache does. */
 export interface TestValkey {
   readonly port: number;
   /** As a user who may do everything; the `default` user is off, as in a cache with IAM users only. */
@@ -55,6 +55,53 @@ export interface TestValkey {
  * @param port the port of an earlier server, to come back in its place
  */
 export async function startValkey(users: Record<string, string> = {}, port?: number): Promise<TestValkey> {
+  const valkey = await startNode(users, port);
+  try {
+    await valkey.admin.call("CLUSTER", "ADDSLOTSRANGE", 0, LAST_SLOT);
+    await untilServed(valkey);
+  } catch (error) {
+    await valkey.stop();
+    throw error;
+  }
+  return valkey;
+}
+
+/** Three nodes that share the slots, each with the users. A node that is stopped is not replaced: its slots are away. */
+export async function startCluster(users: Record<string, string> = {}): Promise<TestValkey[]> {
+  const nodes: TestValkey[] = [];
+  try {
+    for (let i = 0; i < 3; i += 1) nodes.push(await startNode(users));
+    const share = Math.ceil((LAST_SLOT + 1) / nodes.length);
+    for (const [i, { admin }] of nodes.entries()) {
+      await admin.call("CLUSTER", "SET-CONFIG-EPOCH", i + 1);
+      await admin.call("CLUSTER", "ADDSLOTSRANGE", i * share, Math.min(LAST_SLOT, (i + 1) * share - 1));
+      await admin.call("CLUSTER", "MEET", "127.0.0.1", nodes[0]!.port);
+      // Nodes that answer for their own slots while another is away are what the client must cope with.
+      await admin.call("CONFIG", "SET", "cluster-require-full-coverage", "no");
+    }
+    await Promise.all(nodes.map(untilServed));
+    for (const { admin } of nodes) {
+      while (
+        String(await admin.call("CLUSTER", "NODES"))
+          .trim()
+          .split("\n").length < nodes.length
+      )
+        await sleep(20);
+    }
+  } catch (error) {
+    await Promise.all(nodes.map(({ stop }) => stop()));
+    throw error;
+  }
+  return nodes;
+}
+
+const LAST_SLOT = 16_383;
+
+async function untilServed({ admin }: TestValkey): Promise<void> {
+  while (!(await admin.cluster("INFO")).includes("cluster_state:ok")) await sleep(20);
+}
+
+async function startNode(users: Record<string, string>, port?: number): Promise<TestValkey> {
   const at = port ?? (await freePort());
   const folder = mkdtempSync(join(tmpdir(), "segue-valkey-"));
   const password = randomUUID();
@@ -86,9 +133,7 @@ export async function startValkey(users: Record<string, string> = {}, port?: num
   };
   try {
     await admin.ping();
-    await admin.call("CLUSTER", "ADDSLOTSRANGE", 0, 16383);
     for (const [name, rule] of Object.entries(users)) await admin.acl("SETUSER", name, ...rule.split(" "));
-    while (!(await admin.cluster("INFO")).includes("cluster_state:ok")) await sleep(20);
   } catch (error) {
     await stop();
     throw error;
