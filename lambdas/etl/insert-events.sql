@@ -22,7 +22,10 @@ WITH incoming AS (
   )
   SELECT
     event_id, type, e.listener_id, artist_id, song_id, client_time, arrival_time, listened_seconds, duration_seconds, volume,
-    recommendation_id, release, variant, position, query, title, rank, genre, coalesce(g.age_group, ''), city, region, country,
+    recommendation_id, release, variant, position,
+    CASE WHEN query IS NOT NULL THEN without_own_name(e.listener_id, query) END,
+    CASE WHEN title IS NOT NULL THEN without_own_name(e.listener_id, title) END,
+    rank, genre, coalesce(g.age_group, ''), city, region, country,
     file_key
   FROM incoming e
   JOIN fresh USING (event_id)

@@ -187,14 +187,14 @@ test("the account gives the age group and nothing else; the location becomes a p
   const lake = new MemoryBucket();
   const told = {
     location: { latitude: 34.0522, longitude: -118.2437 },
-    card: { title: "Call +1 (415) 555-2671 now", artist: "The  Who ", genre: "Hard_Rock" },
+    card: { title: "Call Ada  Lovelace at +1 (415) 555-2671 now", artist: "The  Who ", genre: "Hard_Rock" },
   };
   const search = {
     type: "search",
     eventId: "e9",
-    listenerId: "l2",
+    listenerId: "l1",
     time: "2026-11-22T03:50:00+01:00",
-    query: "mail bob@example.org",
+    query: "mail bob@example.org or LOVELACE, ada; not Ada Lovelacey",
   };
   await etl([kinesisRecord(1, envelope([play({ eventId: "e1", ...told }), search]))], sinks(raw, lake));
   const rows = await clean(lake);
@@ -203,15 +203,14 @@ test("the account gives the age group and nothing else; the location becomes a p
     city: "Los Angeles",
     region: "CA",
     country: "US",
-    title: "Call [phone] now",
+    title: "Call [name] at [phone] now",
     genre: "hard-rock",
     arrival_time: new Date("2026-11-22T03:52:00Z"),
     listened_seconds: 180,
   });
   expect(rows.find((row) => row.event_id === "e9")).toMatchObject({
-    age_group: "",
     country: "",
-    query: "mail [email]",
+    query: "mail [email] or [name]; not Ada Lovelacey",
     artist_id: null,
     client_time: new Date("2026-11-22T02:50:00Z"),
   });
@@ -238,6 +237,21 @@ test("artist numbers are not used up by artists that are known", async () => {
     { artist_no: 1, name: "One" },
     { artist_no: 2, name: "Two" },
   ]);
+});
+
+test.each([
+  ["Ada Lovelace", "by ada lovelace!", "by [name]!"],
+  ["Jean-Luc O'Neill (Jr.)", "jean-luc o'neill (jr.)", "[name]"],
+  ["Björk Guðmundsdóttir", "GUÐMUNDSDÓTTIR björk", "[name]"],
+  ["Madonna", "Madonna", "Madonna"],
+  [".* .*", "Some title", "Some title"],
+])("the own name %j: %j becomes %j", async (name, value, masked) => {
+  await admin.query("INSERT INTO accounts (listener_id, name) VALUES ('l1', $1)", [name]);
+  const client = await database.connect("segue_etl");
+  const { rows } = await client.query("SELECT without_own_name('l1', $1) AS own, without_own_name('l2', $1) AS other", [
+    value,
+  ]);
+  expect(rows).toEqual([{ own: masked, other: value }]);
 });
 
 test("the ETL's role cannot read what people told about themselves", async () => {

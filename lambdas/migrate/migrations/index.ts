@@ -1,6 +1,7 @@
 import tables from "./0001-tables.sql";
 import roles from "./0002-roles.sql";
 import eventDays from "./0003-event-days.sql";
+import ownNames from "./0004-own-names.sql";
 
 /** One step of the schema. A step that was applied anywhere is never edited: the next change is the next file. */
 export interface Migration {
@@ -13,4 +14,5 @@ export const migrations: readonly Migration[] = [
   { name: "0001-tables", sql: tables },
   { name: "0002-roles", sql: roles },
   { name: "0003-event-days", sql: eventDays },
+  { name: "0004-own-names", sql: ownNames },
 ];

@@ -14,6 +14,11 @@ test.each([
   ["415.555.2671", "[phone]"],
   ["4155552671", "[phone]"],
   ["ada@example.com or 07700 900123", "[email] or [phone]"],
+  ["born 10.12.1990", "born [date]"],
+  ["1990-12-10", "[date]"],
+  ["12/10/1990 and 1990/12/10", "[date] and [date]"],
+  ["born on 10th of December 1990 in Rome", "born on [date] in Rome"],
+  ["Dec 10, 1990", "[date]"],
 ])("%s", (text, masked) => {
   expect(maskPii(text)).toBe(masked);
 });
@@ -27,6 +32,9 @@ test.each([
   "The 1975",
   "blink-182 @ Reading",
   "2000-2010",
+  "December, 1963 (Oh, What a Night)",
+  "7 days, 24 hours",
+  "May 16",
   "10,000 Maniacs",
 ])("%s is no personal data", (text) => {
   expect(maskPii(text)).toBe(text);
