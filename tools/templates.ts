@@ -21,6 +21,8 @@ export interface Synthesized {
   readonly config: EnvironmentConfig;
   readonly stacks: readonly string[];
   readonly resources: readonly Resource[];
+  /** The whole templates, by stack. */
+  readonly templates: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }
 
 /**
@@ -44,6 +46,7 @@ export function synthesize(name: string, overrides: EnvironmentInput = {}): Synt
     return {
       config,
       stacks: stacks.map(({ stackName }) => stackName),
+      templates: Object.fromEntries(stacks.map(({ stackName, template }) => [stackName, template])),
       resources: stacks.flatMap(({ stackName, template }) =>
         Object.entries(template.Resources as Record<string, { Type: string; Properties?: unknown }>).map(
           ([id, { Type, Properties }]) => ({ stack: stackName, id, type: Type, properties: Properties ?? {} }),

@@ -172,6 +172,7 @@ describe("a run", () => {
         "PrepareRun",
         "BuildFeatures",
         "Train",
+        "Trained?",
         "Gate",
         "Register",
         "Approved?",
