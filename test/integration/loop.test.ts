@@ -1,4 +1,4 @@
-import { rm } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { CloudFormationClient, DescribeStacksCommand } from "@aws-sdk/client-cloudformation";
 import { CloudWatchLogsClient, DescribeLogGroupsCommand } from "@aws-sdk/client-cloudwatch-logs";
@@ -25,6 +25,7 @@ import { settle } from "../../laptop/demo/settle";
 import { type CdkTarget, cdk } from "../../laptop/deploy";
 import { generate } from "../../laptop/generator";
 import { ensurePython } from "../../laptop/python";
+import { readCalls } from "../support/calls";
 
 /**
  * One deployment's whole life on the emulated account, in order: deploy, events good and bad, a run, recommendations, a
@@ -319,4 +320,11 @@ describe("a deployment", () => {
     },
     minutes(3),
   );
+});
+
+describe("calls of AWS by handlers, jobs and states", () => {
+  test("are those that the policies are tested against; if not, look at the change and run npm run calls", async () => {
+    const known = JSON.parse(await readFile(join(root, "test/infra/simulation/calls.json"), "utf8"));
+    expect(readCalls(await readFile(callsFile, "utf8"))).toEqual(known);
+  });
 });
