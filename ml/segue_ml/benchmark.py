@@ -8,10 +8,11 @@ from pathlib import Path
 
 import torch
 
+from .blend import fit
 from .data import adjacency_pairs, read_adjacency
 from .errors import SegueError
-from .evaluate import fold_in, random_holdout, score_with
-from .ials import SETTINGS, Settings, default_settings, train
+from .evaluate import random_holdout
+from .ials import SETTINGS, Settings, default_settings
 from .metrics import rank_all
 from .pairs import Pairs
 from .runtime import Clock, choose_device, peak_memory, say, set_up
@@ -28,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, help="also write the result here")
     for name, kind in SETTINGS:
-        parser.add_argument(f"--{name}", type=kind, help="fix this setting")
+        parser.add_argument(f"--{name.replace('_', '-')}", type=kind, help="fix this setting")
 
 
 def run(options: argparse.Namespace) -> dict[str, object]:
@@ -48,11 +49,11 @@ def run(options: argparse.Namespace) -> dict[str, object]:
     with clock.phase("tune"):
         settings = _choose(known, options, device)
     with clock.phase("train"):
-        model = train(known, settings, device)
+        model = fit(known, settings, device)
     with clock.phase("fold in"):
-        listeners = fold_in(model, known, device)
+        score = model.scorer(known, device)
     with clock.phase("evaluate"):
-        ranking = rank_all(score_with(model, listeners), relevant, known, 20, device, with_auc=False)
+        ranking = rank_all(score, relevant, known, 20, device, with_auc=False)
     metrics = ranking.means()
     metrics.pop("auc")
     result = {

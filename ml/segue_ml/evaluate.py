@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .blend import Blend
 from .data import Dataset
 from .errors import SegueError
-from .ials import Model, Rows, confidence
 from .metrics import Ranking, rank_all
 from .pairs import Pairs
 
@@ -109,18 +109,7 @@ def random_holdout(pairs: Pairs, seed: int, share: float = 0.2, most: int = 2000
     return pairs.where(~hidden), pairs.where(hidden & seen[pairs.columns])
 
 
-def score_with(model: Model, listeners: Tensor):
-    """Dot products of folded-in listeners with all artists: the order that serving uses (see score.py)."""
-    return lambda rows: listeners.index_select(0, rows) @ model.artists.T
-
-
-def fold_in(model: Model, history: Pairs, device: torch.device) -> Tensor:
-    """Vectors of the listeners with this history, as serving computes them."""
-    trust = confidence(history.values, model.settings.strength)
-    return model.listeners(Rows(history, trust, model.settings.rank, device))
-
-
-def compare(model: Model, holdout: Holdout, device: torch.device, k: int, seed: int) -> dict[str, Ranking]:
+def compare(model: Blend, holdout: Holdout, device: torch.device, k: int, seed: int) -> dict[str, Ranking]:
     """The model beside popularity (listeners before the cutoff) and random, by the same protocol."""
     popularity = torch.from_numpy(np.bincount(holdout.history.columns, minlength=holdout.history.width)).float()
     popularity = popularity.to(device)
@@ -130,7 +119,7 @@ def compare(model: Model, holdout: Holdout, device: torch.device, k: int, seed: 
         return torch.rand(len(rows), len(popularity), generator=generator).to(device)
 
     contestants = {
-        "model": score_with(model, fold_in(model, holdout.history, device)),
+        "model": model.scorer(holdout.history, device),
         "popularity": lambda rows: popularity.expand(len(rows), -1),
         "random": at_random,
     }

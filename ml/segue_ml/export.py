@@ -4,6 +4,8 @@ model.json           schema version, settings, ridge, score mapping, counts
 artist_factors.npy   float32 [artists, rank], in the principal axes
 spectrum.npy         float32 [rank], the diagonal of the factors' Gram matrix in these axes
 artist_numbers.npy   int32 [artists], ascending
+neighbour_starts.npy, neighbour_targets.npy, neighbour_weights.npy   int64 [artists + 1], int32 and float32: the
+                     item-to-item weights by played artist (neighbours.py), empty where validation gave them no share
 segments.json        segment → artist numbers and scores, best first
 code/                this package and serve.sh, which the container runs
 """
@@ -18,15 +20,18 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from .blend import Blend
 from .errors import SegueError
 from .ials import Model, Ridge, Settings
+from .neighbours import Neighbours, assemble
 from .segments import EVERYBODY, SegmentList
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SCORE_RULE = (
-    "signed square root of the dot product of the listener's vector at unit length and the artist's over the length of "
-    "the catalogue's longest: in [-1, 1] by Cauchy-Schwarz, and in the order of the plain dot product that the metrics "
-    "rank by; the root spreads the small values that most pairs have over the bytes that hold them"
+    "signed square root of the score over its bound for this listener, |listener's vector| × |the catalogue's longest "
+    "vector| + Σ over the listener's artists of each one's strongest item-to-item weight: in [-1, 1] by Cauchy-Schwarz, "
+    "and in the order of the plain score that the metrics rank by; the root spreads the small values that most pairs "
+    "have over the bytes that hold them"
 )
 
 
@@ -38,19 +43,28 @@ class Exported:
     artist_numbers: np.ndarray
     segments: dict[str, tuple[list[int], list[float]]]
     longest: float
+    neighbours: Neighbours | None = None
 
 
 def export(
-    folder: Path, model: Model, artist_numbers: np.ndarray, segments: dict[str, SegmentList], facts: dict[str, object]
+    folder: Path, blend: Blend, artist_numbers: np.ndarray, segments: dict[str, SegmentList], facts: dict[str, object]
 ) -> None:
     """Writes the model directory; `facts` (run id, counts) go into model.json. Artists without an interaction to learn
     from have no vector and are left out."""
     folder.mkdir(parents=True, exist_ok=True)
+    model = blend.model
     trained = (model.artists != 0).any(1).cpu().numpy()
     factors = model.artists.cpu().numpy().astype(np.float32)[trained]
     np.save(folder / "artist_factors.npy", factors)
     np.save(folder / "spectrum.npy", model.spectrum.cpu().numpy().astype(np.float32))
     np.save(folder / "artist_numbers.npy", artist_numbers[trained].astype(np.int32))
+    nothing = np.zeros(0, np.int64)
+    items = assemble(nothing, nothing, nothing, len(factors))
+    if blend.neighbours is not None:
+        items = blend.neighbours.among(trained)
+    np.save(folder / "neighbour_starts.npy", items.starts.cpu().numpy())
+    np.save(folder / "neighbour_targets.npy", items.targets.cpu().numpy().astype(np.int32))
+    np.save(folder / "neighbour_weights.npy", items.weights.cpu().numpy())
     lists = {
         name: {
             "artists": artist_numbers[found.artists].tolist(),
@@ -90,6 +104,11 @@ def load(folder: Path, device: torch.device) -> Exported:
         factors = np.load(folder / "artist_factors.npy", allow_pickle=False)
         spectrum = np.load(folder / "spectrum.npy", allow_pickle=False)
         numbers = np.load(folder / "artist_numbers.npy", allow_pickle=False)
+        starts, targets, weights = (
+            torch.from_numpy(np.load(folder / f"neighbour_{part}.npy", allow_pickle=False))
+            for part in ("starts", "targets", "weights")
+        )
+        items = Neighbours(starts, targets.long(), weights).to(device)
         segments = json.loads((folder / "segments.json").read_text(encoding="utf-8"))
         settings = Settings(**about["settings"])
         ridge = Ridge(about["ridge"]["scale"], about["ridge"]["a0"], about["ridge"]["nu"])
@@ -98,11 +117,12 @@ def load(folder: Path, device: torch.device) -> Exported:
         width = int(about["ridge"]["artists"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise SegueError(f"model: {folder} is not a model directory: {type(error).__name__}: {error}") from error
-    if factors.shape != (len(numbers), len(spectrum)) or EVERYBODY not in lists:
+    if factors.shape != (len(numbers), len(spectrum)) or items.width != len(numbers) or EVERYBODY not in lists:
         raise SegueError(f"model: the files in {folder} do not belong together")
     return Exported(
         Model(torch.from_numpy(factors).to(device), torch.from_numpy(spectrum).to(device), ridge, settings, width),
         numbers,
         lists,
         longest,
+        items if len(items.weights) else None,
     )

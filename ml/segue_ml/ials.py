@@ -27,13 +27,22 @@ CPU_BLOCK, GPU_BLOCK = 2 << 20, 64 << 20  # floats gathered at a time
 LONGEST_ROW = 16384  # pairs of one row gathered at a time
 
 # What a command line may fix, with its type.
-SETTINGS = (("rank", int), ("sweeps", int), ("a0", float), ("ridge", float), ("nu", float), ("strength", float))
+SETTINGS = (
+    ("rank", int),
+    ("sweeps", int),
+    ("a0", float),
+    ("ridge", float),
+    ("nu", float),
+    ("strength", float),
+    ("item_weight", float),
+    ("item_ridge", float),
+)
 
 
 @dataclass(frozen=True)
 class Settings:
     """Hyperparameters. `ridge` is the ridge of an average row (see Ridge.of); `strength` is α in the confidence
-    1 + α log(1 + weight)."""
+    1 + α log(1 + weight). `item_weight` multiplies the item-to-item term, `item_ridge` is its ridge (neighbours.py)."""
 
     rank: int = 64
     sweeps: int = 8
@@ -41,6 +50,8 @@ class Settings:
     ridge: float = 3.0
     nu: float = 1.0
     strength: float = 0.3
+    item_weight: float = 0.0
+    item_ridge: float = 1.0
     seed: int = 0
 
     def check(self) -> Settings:
@@ -52,6 +63,8 @@ class Settings:
             ("ridge", self.ridge, 1e-6, 1e6),
             ("nu", self.nu, 0.0, 2.0),
             ("strength", self.strength, 0.0, 1e3),
+            ("item_weight", self.item_weight, 0.0, 1e3),
+            ("item_ridge", self.item_ridge, 1e-3, 1e6),
             ("seed", self.seed, 0, 2**31),
         ):
             if not low <= value <= high:
@@ -110,12 +123,12 @@ def solve_rows(factors: Tensor, confidence: Tensor, diagonal: Tensor) -> Tensor:
     scaled = factors * scale.unsqueeze(1)
     if factors.shape[1] <= factors.shape[2]:
         kernel = _dual_kernel(scaled, confidence)
-        weights = _solve_spd(kernel, torch.ones_like(confidence).unsqueeze(2))
+        weights = solve_spd(kernel, torch.ones_like(confidence).unsqueeze(2))
         return (scaled.transpose(1, 2) @ weights).squeeze(2) * scale
     weighted = scaled * confidence.unsqueeze(2)
     normal = scaled.transpose(1, 2) @ weighted
     normal.diagonal(dim1=1, dim2=2).add_(1.0)
-    return _solve_spd(normal, weighted.sum(1).unsqueeze(2)).squeeze(2) * scale
+    return solve_spd(normal, weighted.sum(1).unsqueeze(2)).squeeze(2) * scale
 
 
 def contributions(factors: Tensor, confidence: Tensor, diagonal: Tensor, targets: Tensor) -> Tensor:
@@ -125,10 +138,10 @@ def contributions(factors: Tensor, confidence: Tensor, diagonal: Tensor, targets
     scaled, targets = factors * scale, targets * scale
     if factors.shape[1] <= factors.shape[2]:
         kernel = _dual_kernel(scaled, confidence)
-        return _solve_spd(kernel, scaled @ targets.transpose(1, 2)).transpose(1, 2)
+        return solve_spd(kernel, scaled @ targets.transpose(1, 2)).transpose(1, 2)
     normal = scaled.transpose(1, 2) @ (scaled * confidence.unsqueeze(2))
     normal.diagonal(dim1=1, dim2=2).add_(1.0)
-    solved = _solve_spd(normal, targets.transpose(1, 2))
+    solved = solve_spd(normal, targets.transpose(1, 2))
     return (scaled @ solved * confidence.unsqueeze(2)).transpose(1, 2)
 
 
@@ -138,7 +151,7 @@ def _dual_kernel(scaled: Tensor, confidence: Tensor) -> Tensor:
     return kernel
 
 
-def _solve_spd(matrix: Tensor, right: Tensor) -> Tensor:
+def solve_spd(matrix: Tensor, right: Tensor) -> Tensor:
     # Not torch.linalg.solve: its batched LU is wrong on a CPU with several threads above order 150 (pytorch#142815).
     # The upper factor spares PyTorch two transpositions and a third of the time.
     factor, _ = torch.linalg.cholesky_ex(matrix, upper=True)
@@ -194,7 +207,7 @@ class Rows:
             weighted = factors * weights.unsqueeze(1)
             normal += factors.T @ weighted
             right += weighted.sum(0)
-        return _solve_spd(normal, right.unsqueeze(1)).squeeze(1)
+        return solve_spd(normal, right.unsqueeze(1)).squeeze(1)
 
 
 def _blocks(lengths: np.ndarray, rank: int, budget: int) -> Iterator[tuple[int, int]]:

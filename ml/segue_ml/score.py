@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .blend import combined
 from .errors import SegueError
 from .export import Exported
 from .ials import Rows, confidence, contributions
@@ -20,7 +21,7 @@ from .value import MAX_ARTIST, MAX_ITEMS, Value, encode
 
 MOST_REASONS = 5
 LISTENERS_AT_ONCE = 2048
-SCORES_AT_ONCE = 8 << 20
+SCORES_AT_ONCE = 16 << 20
 ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 SEGMENT = re.compile(r"@(?:[0-9]{1,2}-[0-9]{1,2}|65\+)?/(?:[A-Z]{2}(?:-[A-Za-z0-9]{1,8})?)?")
 LISTENER_FIELDS = {"listenerId", "artists", "weights", "ageGroup", "place"}
@@ -91,6 +92,7 @@ class Scorer:
         self._exported, self._device = exported, device
         self._stamp = {"generated_at": generated_at, "release_tag": release_tag}
         self._size = size
+        self._strongest = None if exported.neighbours is None else exported.neighbours.strongest()
 
     def lines(self, body: bytes) -> list[str]:
         """Output lines `<listener id or segment> <value, base64>` in the input's order; empty lines are skipped."""
@@ -147,10 +149,9 @@ class Scorer:
         trust = confidence(weights, model.settings.strength)
         rows = Rows(pairs, trust, model.settings.rank, self._device)
         vectors = model.listeners(rows)
-        scores, top = self._top(vectors, self._played(requests))
-        unit = vectors.norm(dim=1, keepdim=True).clamp_min(1e-20) * self._exported.longest
-        cosine = (scores / unit).clamp(-1.0, 1.0)
-        scaled = (cosine.sign() * cosine.abs().sqrt()).cpu().numpy()  # SCORE_RULE in export.py
+        scores, top = self._top(vectors, pairs, self._played(requests))
+        share = (scores / self._bound(vectors, pairs)).clamp(-1.0, 1.0)
+        scaled = (share.sign() * share.abs().sqrt()).cpu().numpy()  # SCORE_RULE in export.py
         listed = torch.isfinite(scores).cpu().numpy()
         sources = self._sources(rows, top)
         artists = numbers[top.cpu().numpy()]
@@ -158,6 +159,14 @@ class Scorer:
             self._value(artists[row][listed[row]], scaled[row][listed[row]], sources[row][listed[row]])
             for row in range(len(requests))
         ]
+
+    def _bound(self, vectors: Tensor, pairs: Pairs) -> Tensor:
+        """What no score of the listener can exceed: [rows, 1]."""
+        bound = vectors.norm(dim=1) * self._exported.longest
+        if self._strongest is not None:
+            rows, columns = (torch.from_numpy(part).to(self._device) for part in (pairs.rows, pairs.columns))
+            bound = bound.index_add(0, rows.long(), self._strongest[columns.long()])
+        return bound.clamp_min(1e-20).unsqueeze(1)
 
     def _played(self, requests: list[Request]) -> tuple[Tensor, Tensor]:
         """Rows and positions of every artist that must not be listed: all that were played, liked or not."""
@@ -168,23 +177,21 @@ class Scorer:
         known = numbers[at] == played
         return torch.from_numpy(rows[known]).to(self._device), torch.from_numpy(at[known]).to(self._device)
 
-    def _top(self, vectors: Tensor, played: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        """The best artists by dot product, in blocks of artists with a running top: memory does not grow with the
-        catalogue."""
-        factors = self._exported.model.artists
-        count = len(factors)
-        size = min(self._size, count)
-        width = max(size, SCORES_AT_ONCE // max(1, len(vectors)))
-        best = vectors.new_full((len(vectors), size), -torch.inf)
-        where = torch.zeros(len(vectors), size, dtype=torch.int64, device=self._device)
-        for first in range(0, count, width):
-            scores = vectors @ factors[first : first + width].T
-            inside = (played[1] >= first) & (played[1] < first + width)
-            scores[played[0][inside], played[1][inside] - first] = -torch.inf
-            part, at = torch.topk(scores, min(size, scores.shape[1]), dim=1)
-            best, order = torch.topk(torch.cat([best, part], 1), size, dim=1)
-            where = torch.cat([where, at + first], 1).gather(1, order)
-        return best, where
+    def _top(self, vectors: Tensor, pairs: Pairs, played: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """The best artists by score, in blocks of listeners: at most SCORES_AT_ONCE scores at a time, or one listener's."""
+        model, count = self._exported.model, len(self._exported.artist_numbers)
+        step = max(1, SCORES_AT_ONCE // max(1, count))
+        score = combined(model, vectors, self._exported.neighbours, pairs)
+        best, where = [], []
+        for first in range(0, len(vectors), step):
+            last = min(first + step, len(vectors))
+            scores = score(torch.arange(first, last, device=self._device))
+            inside = (played[0] >= first) & (played[0] < last)
+            scores[played[0][inside] - first, played[1][inside]] = -torch.inf
+            found = torch.topk(scores, min(self._size, count), dim=1)
+            best.append(found.values)
+            where.append(found.indices)
+        return torch.cat(best), torch.cat(where)
 
     def _sources(self, rows: Rows, top: Tensor) -> np.ndarray:
         """The played artists that add most to each item's score, most first: numbers [listeners, items, 2 or fewer
@@ -196,7 +203,12 @@ class Scorer:
         for at, columns, trust, counts in rows.blocks:
             factors = padded[columns.long()]
             diagonal = model.diagonal(counts)
-            shares = contributions(factors, trust, diagonal, model.artists[top[at]])
+            targets = top[at]
+            shares = contributions(factors, trust, diagonal, model.artists[targets])
+            if self._exported.neighbours is not None:
+                shape = shares.shape
+                sources = columns.long().unsqueeze(1).expand(shape)
+                shares = shares + self._exported.neighbours.between(sources, targets.unsqueeze(2).expand(shape))
             value, best = torch.topk(shares, min(deep, shares.shape[2]), dim=2)
             chosen = columns.long().unsqueeze(1).expand(-1, top.shape[1], -1).gather(2, best)
             found = np.append(numbers, 0)[chosen.cpu().numpy()]

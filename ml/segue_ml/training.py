@@ -18,12 +18,13 @@ import pyarrow
 import torch
 
 from . import __version__
+from .blend import fit
 from .card import model_card
 from .data import Dataset, read_dataset
 from .errors import SegueError, one_line
 from .evaluate import by_group, compare, iso, random_holdout, temporal_holdout
 from .export import export
-from .ials import SETTINGS, Settings, default_settings, train
+from .ials import SETTINGS, Settings, default_settings
 from .pairs import Pairs
 from .runtime import Clock, choose_device, peak_memory, say, set_up
 from .segments import segment_lists
@@ -58,7 +59,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--tune-seconds", type=float, default=0.0, help="time to search settings; 0 takes the defaults")
     for name, kind in SETTINGS:
-        parser.add_argument(f"--{name}", type=kind, help="fix this setting; default: by the size of the data")
+        parser.add_argument(f"--{name.replace('_', '-')}", type=kind, help="fix this setting; default: by the size of the data")
     return parser.parse_args(arguments)
 
 
@@ -77,7 +78,7 @@ def run(options: argparse.Namespace) -> dict[str, object]:
         settings = _choose(options, holdout.history, device)
     say("settings: " + " ".join(f"{name}={value:g}" for name, value in settings.as_dict().items()))
     with clock.phase("train on the past"):
-        past = train(holdout.history, settings, device)
+        past = fit(holdout.history, settings, device)
     with clock.phase("evaluate"):
         rankings = compare(past, holdout, device, K, options.seed)
     metrics = {name: _rounded(ranking.means()) for name, ranking in rankings.items()}
@@ -87,7 +88,7 @@ def run(options: argparse.Namespace) -> dict[str, object]:
         say(f"baseline {name}: " + " ".join(f"{metric} {value:.4f}" for metric, value in metrics[name].items()))
     with clock.phase("train on everything"):
         everything = data.pairs()
-        model = train(everything, settings, device)
+        model = fit(everything, settings, device)
     with clock.phase("export"):
         lists = segment_lists(everything, data.age_groups, data.places)
         facts = {"runId": options.run_id, "trainedOn": _facts(data), "segments": len(lists)}

@@ -9,22 +9,26 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .evaluate import score_with
+from .blend import combined
 from .ials import Model, Settings, train
 from .metrics import rank_all
+from .neighbours import LocalRidge
 from .pairs import Pairs
 from .runtime import say
 
 PATIENCE, MOST_SWEEPS = 2, 16
 TRIAL_RANK, TRIAL_A0 = 64, (0.03, 0.1, 0.3)
+TRIAL_WEIGHT, TRIAL_ITEM_RIDGE = (0.25, 0.5, 1.0, 2.0, 4.0), (0.3, 1.0, 3.0, 10.0)
+EARNS = 1.002  # the item-to-item term must raise validation NDCG by more than this factor: it costs memory and time
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Settings with the best number of sweeps, and their NDCG on the validation part."""
+    """Settings with the best number of sweeps, their NDCG on the validation part, and what was trained on the other."""
 
     settings: Settings
     ndcg: float
+    fitted: tuple[Model, Tensor] | None = None
 
 
 def choose_sweeps(
@@ -35,17 +39,18 @@ def choose_sweeps(
     if not validation.count:
         return Choice(settings, float("nan"))
     best, best_sweep = -1.0, settings.sweeps
+    fitted: tuple[Model, Tensor] | None = None
 
     def judge(sweep: int, model: Model, listeners: Tensor) -> bool:
-        nonlocal best, best_sweep
-        score = score_with(model, listeners)
+        nonlocal best, best_sweep, fitted
+        score = combined(model, listeners, None, train_part)
         ndcg = rank_all(score, validation, train_part, k, device, with_auc=False).means()[f"ndcg@{k}"]
         if ndcg > best:
-            best, best_sweep = ndcg, sweep
+            best, best_sweep, fitted = ndcg, sweep, (model, listeners)
         return sweep - best_sweep >= PATIENCE
 
     train(train_part, settings, device, judge)
-    return Choice(settings.changed(sweeps=best_sweep), best)
+    return Choice(settings.changed(sweeps=best_sweep), best, fitted)
 
 
 def choose(
@@ -59,7 +64,36 @@ def choose(
         start = start.changed(a0=max(trials, key=lambda trial: trial.ndcg).settings.a0)
     if "sweeps" in fixed:
         return Choice(start, float("nan"))
-    return choose_sweeps(train_part, validation, start, device)
+    return add_items(train_part, validation, choose_sweeps(train_part, validation, start, device), device, fixed)
+
+
+def add_items(
+    train_part: Pairs,
+    validation: Pairs,
+    choice: Choice,
+    device: torch.device,
+    fixed: frozenset[str] = frozenset(),
+    k: int = 20,
+) -> Choice:
+    """The weight and the ridge of the item-to-item term beside the chosen factors: a small grid, in which a ridge's
+    weights grow until NDCG falls. Weight 0 unless the term earns its place on the validation part."""
+    if "item_weight" in fixed or choice.fitted is None:
+        return choice
+    (model, listeners), settings = choice.fitted, choice.settings
+    problem = LocalRidge(train_part, device)
+    best = Choice(settings, choice.ndcg * EARNS, choice.fitted)
+
+    for ridge in (settings.item_ridge,) if "item_ridge" in fixed else TRIAL_ITEM_RIDGE:
+        solved, last = problem.solve(ridge), 0.0
+        for weight in TRIAL_WEIGHT:
+            score = combined(model, listeners, solved.times(weight), train_part)
+            ndcg = rank_all(score, validation, train_part, k, device, with_auc=False).means()[f"ndcg@{k}"]
+            if ndcg > best.ndcg:
+                best = Choice(settings.changed(item_weight=weight, item_ridge=ridge), ndcg, choice.fitted)
+            if ndcg < last:
+                break
+            last = ndcg
+    return best if best.settings.item_weight else choice
 
 
 def search(
@@ -76,7 +110,7 @@ def search(
     that must stay."""
     deadline = time.perf_counter() + seconds
     most_sweeps = start.sweeps
-    best = choose(train_part, validation, start, device, fixed - {"sweeps"})
+    best = choose(train_part, validation, start, device, fixed - {"sweeps"} | {"item_weight"})
     tried = {_key(best.settings)}
     slowest: dict[int, float] = {}
     for factor in (2.0, 2.0, 1.5, 1.5, 1.25, 1.25):
@@ -86,7 +120,7 @@ def search(
                 if _key(trial) in tried:
                     continue
                 if time.perf_counter() + slowest.get(trial.rank, 0.0) > deadline:
-                    return best
+                    return add_items(train_part, validation, best, device, fixed, k)
                 tried.add(_key(trial))
                 began = time.perf_counter()
                 found = choose_sweeps(train_part, validation, trial, device, k)
@@ -97,7 +131,7 @@ def search(
                     best = found
                     say(f"tune: ndcg@{k}={best.ndcg:.4f} {_text(best.settings)}")
                     break
-    return best
+    return add_items(train_part, validation, best, device, fixed, k)
 
 
 def _moves(settings: Settings, name: str, factor: float, pairs: Pairs) -> Iterator[Settings]:

@@ -9,10 +9,11 @@ import torch
 from conftest import DAY, START, Job, planted
 from hypothesis import given
 from hypothesis import strategies as st
+from segue_ml.blend import fit
 from segue_ml.data import Dataset, adjacency_pairs, read_adjacency, read_dataset
 from segue_ml.errors import SegueError
 from segue_ml.evaluate import compare, iso, random_holdout, split_at, temporal_holdout
-from segue_ml.ials import Settings, train
+from segue_ml.ials import Settings
 from segue_ml.pairs import Pairs
 from segue_ml.segments import fallback, parents, place_of, segment_lists, segment_of, widest_first
 
@@ -165,7 +166,7 @@ def test_validation_pairs_are_hidden_from_training() -> None:
 def test_planted_groups_are_found_far_above_popularity(job: Job) -> None:
     data = read(job)
     holdout = temporal_holdout(data)
-    model = train(holdout.history, Settings(rank=16, sweeps=8, ridge=3.0, a0=0.1), CPU)
+    model = fit(holdout.history, Settings(rank=16, sweeps=8, ridge=3.0, a0=0.1), CPU)
     found = {name: ranking.means() for name, ranking in compare(model, holdout, CPU, 20, 0).items()}
     assert found["model"]["recall@20"] > 2 * found["popularity"]["recall@20"]
     assert found["model"]["auc"] > 0.75

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from segue_ml import ials
 from segue_ml.errors import SegueError
-from segue_ml.evaluate import fold_in
+from segue_ml.blend import fold_in
 from segue_ml.ials import Model, Ridge, Rows, Settings, contributions, default_settings, solve_rows, train
 from segue_ml.pairs import Pairs
 

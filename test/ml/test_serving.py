@@ -23,7 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from segue_ml import score, serve
 from segue_ml.errors import SegueError
-from segue_ml.evaluate import fold_in
+from segue_ml.blend import Blend, fold_in
 from segue_ml.export import Exported, load
 from segue_ml.pairs import Pairs
 from segue_ml.score import LineError, Scorer, choose_reasons, parse
@@ -61,8 +61,11 @@ def test_list_is_the_ranking_by_the_dot_product(exported: Exported) -> None:
     found = values(scorer(exported, 10).lines(body(listener("l1", numbers[played].tolist(), [5.0, 2.0, 0.5]))))["l1"]
     history = Pairs(np.array([0, 3]), played.astype(np.int32), np.array([5, 2, 0.5], np.float32), len(numbers))
     vector = fold_in(exported.model, history, CPU)[0]
-    scores = exported.model.artists @ vector
-    cosine = (scores / vector.norm() / exported.model.artists.norm(dim=1).max()).numpy()
+    bound = vector.norm() * exported.model.artists.norm(dim=1).max()
+    scores = Blend(exported.model, exported.neighbours).scorer(history, CPU)(torch.tensor([0]))[0]
+    if exported.neighbours is not None:
+        bound += exported.neighbours.strongest()[played].sum()
+    cosine = (scores / bound).numpy()
     order = [at for at in np.argsort(-cosine) if at not in played][:10]
     assert found.artists == numbers[order].tolist()
     assert found.scores == pytest.approx(np.sign(cosine[order]) * np.sqrt(np.abs(cosine[order])), abs=1 / 254)
@@ -173,8 +176,8 @@ def test_a_folder_that_is_no_model_is_refused(trained: Job, tmp_path: Path) -> N
     with pytest.raises(SegueError, match="not a model directory"):
         load(tmp_path, CPU)
     about = json.loads((trained.model / "model.json").read_text())
-    (tmp_path / "model.json").write_text(json.dumps({**about, "schemaVersion": 2}))
-    with pytest.raises(SegueError, match="schema version 2"):
+    (tmp_path / "model.json").write_text(json.dumps({**about, "schemaVersion": 1}))
+    with pytest.raises(SegueError, match="schema version 1"):
         load(tmp_path, CPU)
 
 

@@ -1,0 +1,178 @@
+"""Item-to-item weights by local ridge regression: what playing one artist says of another.
+
+For each artist the presence of its nearest artists (by cosine) in a listener's history is regressed on, in
+closed form: w = (G_NN + Λ)⁻¹ G_N,artist, where G = Σ over listeners of x xᵀ / √|x|. With every artist a neighbour this
+is the regression behind Steck, "Embarrassingly Shallow Autoencoders for Sparse Data" (2019), without its constraint's
+matrix inverse over the whole catalogue; Λ grows with the root of an artist's listeners, so that much-played artists do
+not crowd out the rest. A long history says less of each of its pairs, hence the division.
+
+Memory: 4·M² bytes while fitting, M = min(artists, MOST_ARTISTS); 12 bytes a weight, at most `neighbours_of` weights an artist.
+In a larger catalogue the M artists with the most listeners have neighbours; the rest live by their factors alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .ials import solve_spd
+from .pairs import Pairs
+
+MOST_ARTISTS = 16_384  # 1 GiB while fitting
+MOST_WORK = 1 << 35  # artists × neighbours³
+AT_ONCE = 4 << 20  # floats or pairs at a time
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """Weights by played artist: those of artist i, targets ascending, are `starts[i]:starts[i + 1]` of `targets` and
+    `weights`. All are on one device: int64 [artists + 1], int64 and float32."""
+
+    starts: Tensor
+    targets: Tensor
+    weights: Tensor
+
+    @property
+    def width(self) -> int:
+        return len(self.starts) - 1
+
+    def times(self, factor: float) -> Neighbours:
+        return Neighbours(self.starts, self.targets, self.weights * factor)
+
+    def strongest(self) -> Tensor:
+        """The largest |weight| of each played artist, 0 where it has none: bounds what it adds to any score."""
+        lengths = self.starts.diff()
+        owner = torch.repeat_interleave(torch.arange(self.width, device=lengths.device), lengths)
+        return self.weights.new_zeros(self.width).scatter_reduce_(0, owner, self.weights.abs(), "amax")
+
+    def add_to(self, scores: Tensor, rows: Tensor, played: Tensor) -> None:
+        """Adds the weights of `played[p]` (int64 [pairs]) to row `rows[p]` of scores [rows, artists], in place."""
+        flat = scores.view(-1)
+        lengths = (self.starts[1:] - self.starts[:-1])[played]
+        ends = lengths.cumsum(0)
+        first = 0
+        while first < len(played):
+            before = int(ends[first - 1]) if first else 0
+            last = max(first + 1, int(torch.searchsorted(ends, before + AT_ONCE, right=True)))
+            own, count = lengths[first:last], int(ends[last - 1]) - before
+            at = torch.arange(count, device=scores.device) - torch.repeat_interleave(own.cumsum(0) - own, own)
+            at += torch.repeat_interleave(self.starts[played[first:last]], own)
+            where = torch.repeat_interleave(rows[first:last] * self.width, own) + self.targets[at]
+            flat.index_add_(0, where, self.weights[at])
+            first = last
+
+    def between(self, played: Tensor, targets: Tensor) -> Tensor:
+        """Weights of (played, target) pairs, two int64 tensors of one shape; 0 where there is none, and for a `played`
+        beyond the last artist (padding)."""
+        if not len(self.weights):
+            return self.weights.new_zeros(played.shape)
+        owner = torch.repeat_interleave(torch.arange(self.width, device=played.device), self.starts.diff())
+        keys = owner * self.width + self.targets
+        wanted = played * self.width + targets
+        at = torch.searchsorted(keys, wanted).clamp_max(len(keys) - 1)
+        return torch.where(keys[at] == wanted, self.weights[at], 0.0)
+
+    def among(self, kept: np.ndarray) -> Neighbours:
+        """The weights between the artists where `kept` (bool [artists]) holds, renumbered."""
+        owner = np.repeat(np.arange(self.width), self.starts.diff().cpu().numpy())
+        targets, number = self.targets.cpu().numpy(), np.cumsum(kept) - 1
+        use = kept[owner] & kept[targets]
+        return assemble(number[owner[use]], number[targets[use]], self.weights.cpu().numpy()[use], int(kept.sum())).to(
+            self.weights.device
+        )
+
+    def to(self, device: torch.device) -> Neighbours:
+        return Neighbours(self.starts.to(device), self.targets.to(device), self.weights.to(device))
+
+
+def assemble(owners: np.ndarray, targets: np.ndarray, weights: np.ndarray, width: int) -> Neighbours:
+    """From triples in any order, on the CPU."""
+    found = Pairs.build(owners, targets, weights, (width, width))
+    columns = torch.from_numpy(found.columns.astype(np.int64))
+    return Neighbours(torch.from_numpy(found.starts), columns, torch.from_numpy(found.values))
+
+
+def neighbours_of(artists: int) -> int:
+    """How many neighbours an artist gets: 64 to 256, as many as keep the work of the solves within MOST_WORK."""
+    return int(np.clip((MOST_WORK / max(1, artists)) ** (1 / 3), 64, 256))
+
+
+class LocalRidge:
+    """What fitting needs whatever the ridge: the Gram matrix and each artist's nearest artists. Made once, solved for
+    several ridges."""
+
+    def __init__(self, pairs: Pairs, device: torch.device, count: int | None = None) -> None:
+        self._width, self._device = pairs.width, device
+        listeners = np.bincount(pairs.columns, minlength=pairs.width)
+        heaviest = np.argsort(-listeners, kind="stable")[: min(MOST_ARTISTS, int((listeners > 0).sum()))]
+        self._artists = np.sort(heaviest)
+        position = np.full(pairs.width, -1)
+        position[self._artists] = np.arange(len(self._artists))
+        use = position[pairs.columns] >= 0
+        size = (pairs.height, len(self._artists))
+        self._gram = _gram(Pairs.build(pairs.rows[use], position[pairs.columns[use]], pairs.values[use], size), device)
+        self._scale = self._gram.diagonal().clone()
+        wanted = neighbours_of(len(self._artists)) if count is None else count
+        self._nearest = self._find(min(wanted, len(self._artists) - 1))
+
+    def _find(self, count: int) -> Tensor:
+        """The artists of highest cosine with each [artists, count]; -1 where fewer share a listener with it."""
+        size, root = len(self._gram), self._scale.rsqrt()
+        nearest = torch.full((size, count), -1, dtype=torch.int64, device=self._device)
+        for first, last in _slices(size, size):
+            cosine = self._gram[first:last] * root
+            here = torch.arange(first, last, device=self._device)
+            cosine[here - first, here] = 0.0
+            value, at = torch.topk(cosine, count, dim=1)
+            nearest[first:last] = torch.where(value > 0, at, -1)
+        return nearest
+
+    def solve(self, ridge: float) -> Neighbours:
+        """`ridge` is Λ of an artist of average weight over that weight."""
+        size, count = self._nearest.shape
+        average = self._scale.mean()
+        diagonal = ridge * (self._scale * average).sqrt()
+        weights = torch.zeros(size, count, device=self._device)
+        for first, last in _slices(size, max(1, count * count)):
+            near = self._nearest[first:last]
+            none, at = near < 0, near.clamp_min(0)
+            kernel = self._gram[at.unsqueeze(2), at.unsqueeze(1)]
+            kernel.masked_fill_(none.unsqueeze(2) | none.unsqueeze(1), 0.0)
+            kernel.diagonal(dim1=1, dim2=2).add_(diagonal[at] + none)
+            own = torch.arange(first, last, device=self._device).unsqueeze(1)
+            right = self._gram[at, own].masked_fill_(none, 0.0)
+            weights[first:last] = solve_spd(kernel, right.unsqueeze(2)).squeeze(2)
+        near, found = self._nearest.cpu().numpy(), weights.cpu().numpy()
+        target, place = np.nonzero((near >= 0) & (found != 0))
+        owners, targets = self._artists[near[target, place]], self._artists[target]
+        return assemble(owners, targets, found[target, place], self._width).to(self._device)
+
+
+def _gram(pairs: Pairs, device: torch.device) -> Tensor:
+    """Σ over listeners of x xᵀ / √|x|, dense; the work is the sum of squared lengths."""
+    size = pairs.width
+    gram = torch.zeros(size * size, device=device)
+    trust = (np.maximum(1, pairs.lengths) ** -0.5).astype(np.float32)
+    ends = np.cumsum(pairs.lengths[pairs.rows])
+    first = 0
+    while first < pairs.count:
+        before = ends[first - 1] if first else 0
+        last = max(first + 1, int(np.searchsorted(ends, before + AT_ONCE, side="right")))
+        rows = pairs.rows[first:last]
+        at, right = pairs.slots(rows)
+        left = pairs.columns[first:last].astype(np.int64)[at]
+        where, value = torch.from_numpy(left * size + right), torch.from_numpy(trust[rows][at])
+        gram.index_add_(0, where.to(device), value.to(device))
+        first = last
+    return gram.view(size, size)
+
+
+def _slices(count: int, floats: int) -> Iterator[tuple[int, int]]:
+    """Slices of `count` rows of so many floats each, within AT_ONCE."""
+    step = max(1, AT_ONCE // floats)
+    for first in range(0, count, step):
+        yield first, min(count, first + step)
