@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { Client } from "pg";
 import type { ParquetColumn } from "../shared/parquet";
 import { inTransaction } from "../shared/postgres";
@@ -10,6 +11,7 @@ import createInteractions from "./sql/create-interactions.sql";
 import fillInteractions from "./sql/fill-interactions.sql";
 import known from "./sql/known.sql";
 import listenerFeatures from "./sql/listener-features.sql";
+import { faultsOf, type Validation, validate } from "./validation";
 
 export interface FeatureRun {
   readonly runId: string;
@@ -54,14 +56,42 @@ const ARTISTS: readonly ParquetColumn[] = [
 /** Lists that Parquet holds as JSON text. */
 const AS_TEXT = new Set(["recent_artists", "recent_songs"]);
 
+/** What makes the features: a snapshot names the queries that it was made with. */
+const CODE_VERSION = createHash("sha256")
+  .update([known, createInteractions, fillInteractions, listenerFeatures, artistFeatures].join("\n"))
+  .digest("hex")
+  .slice(0, 16);
+
+/** The events that a snapshot is made of. */
+interface Source {
+  readonly events: number;
+  readonly firstEvent: Date | null;
+  readonly lastEvent: Date | null;
+  readonly lastArrival: Date | null;
+}
+const sourceRange = `SELECT count(*)::int AS events, min(client_time) AS "firstEvent", max(client_time) AS "lastEvent",
+  max(arrival_time) AS "lastArrival" FROM known_events`;
+const lastRun = "SELECT interactions FROM feature_runs WHERE run_id <> $1 ORDER BY as_of DESC, run_id DESC LIMIT 1";
+const remember = `INSERT INTO feature_runs (run_id, as_of, interactions) VALUES ($1, $2, $3)
+  ON CONFLICT (run_id) DO UPDATE SET as_of = excluded.as_of, interactions = excluded.interactions`;
+
+const schemaOf = (columns: readonly ParquetColumn[]) =>
+  Object.fromEntries(columns.map(({ name, type }) => [name, type]));
+/** One checksum for the whole snapshot: of its files' names and checksums. */
+const checksumOf = (parts: readonly Part[]): string =>
+  createHash("sha256")
+    .update(parts.map(({ key, sha256 }) => `${sha256}  ${key.split("/").slice(2).join("/")}\n`).join(""))
+    .digest("hex");
+
 const columnsOf = (columns: readonly ParquetColumn[]) =>
   columns.map(({ name }) => (AS_TEXT.has(name) ? `${name}::text` : name)).join(", ");
 const total = (parts: readonly Part[]) => parts.reduce((sum, { rows }) => sum + rows, 0);
 
 /**
  * Builds the features of one run as of a moment and writes them to Postgres and to `features/<run id>/` in the lake, the manifest
- * last. One snapshot of the database serves all of it. The same run again replaces what it had written.
- * @throws what Postgres or the lake throws; there is no manifest then
+ * last. One snapshot of the database serves all of it. The same run again replaces what it had written. Before that the data is
+ * validated, and `validation.json` says how it did.
+ * @throws Error naming the rules that the data breaks, and what Postgres or the lake throws; there is no manifest then
  */
 export async function buildFeatures(client: Client, lake: Bucket, { runId, asOf }: FeatureRun): Promise<FeatureSet> {
   const prefix = `features/${runId}`;
@@ -70,13 +100,30 @@ export async function buildFeatures(client: Client, lake: Bucket, { runId, asOf 
   try {
     await lake.remove(manifestKey);
     await refreshListenerProfiles(client, asOf);
-    const { parts, counts } = await inTransaction(client, async () => {
+    const { parts, counts, source } = await inTransaction(client, async () => {
       await client.query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ");
       await compute(client, runId, asOf);
-      return write(client, lake, prefix, runId);
+      const report = await check(client, lake, prefix, runId);
+      const written = await write(client, lake, prefix, runId);
+      await client.query(remember, [runId, asOf, written.counts.interactions]);
+      return {
+        ...written,
+        source: (await client.query<Source>(sourceRange)).rows[0],
+        parts: [...written.parts, report],
+      };
     });
     await removeLeftovers(lake, prefix, parts);
-    const manifest = { runId, asOf: asOf.toISOString(), schemaVersion: 1, files: parts, counts };
+    const manifest = {
+      runId,
+      asOf: asOf.toISOString(),
+      schemaVersion: 1,
+      codeVersion: CODE_VERSION,
+      source,
+      schema: { interactions: schemaOf(INTERACTIONS), listeners: schemaOf(LISTENERS), artists: schemaOf(ARTISTS) },
+      files: parts,
+      counts,
+      sha256: checksumOf(parts),
+    };
     await lake.put(manifestKey, JSON.stringify(manifest), "application/json");
     return { counts, manifestKey, prefix };
   } finally {
@@ -89,6 +136,7 @@ async function compute(client: Client, runId: string, asOf: Date): Promise<void>
   // The default sorts a listener's history on disk.
   await client.query("SET LOCAL work_mem = '64MB'");
   await client.query("SELECT set_config('segue.as_of', $1, true)", [asOf.toISOString()]);
+  await client.query("SELECT set_config('segue.run_id', $1, true)", [runId]);
   await client.query(known);
   await client.query(createInteractions);
   await client.query(fillInteractions);
@@ -102,6 +150,16 @@ async function compute(client: Client, runId: string, asOf: Date): Promise<void>
     const newest = `SELECT run_id FROM (SELECT DISTINCT run_id FROM ${table}) runs ORDER BY run_id DESC LIMIT $2`;
     await client.query(`DELETE FROM ${table} WHERE run_id <> $1 AND run_id NOT IN (${newest})`, [runId, RUNS_KEPT]);
   }
+}
+
+/** Validates the data, writes the report, and refuses data that breaks a rule. */
+async function check(client: Client, lake: Bucket, prefix: string, runId: string): Promise<Part> {
+  const last = await client.query<{ interactions: number }>(lastRun, [runId]);
+  const validation: Validation = await validate(client, last.rows[0]?.interactions);
+  const key = `${prefix}/validation.json`;
+  const report = await writePart(lake, key, JSON.stringify({ runId, ...validation }), validation.rules.length);
+  if (!validation.passed) throw new Error(`the data is not fit to train on: ${faultsOf(validation)}; see ${key}`);
+  return report;
 }
 
 async function write(client: Client, lake: Bucket, prefix: string, runId: string) {

@@ -16,7 +16,7 @@ beforeAll(async () => {
 afterAll(() => database.stop());
 beforeEach(() =>
   admin.query(
-    "TRUNCATE events, artists, accounts, listener_profiles, listener_features, artist_features RESTART IDENTITY",
+    "TRUNCATE events, artists, accounts, listener_profiles, listener_features, artist_features, feature_runs RESTART IDENTITY",
   ),
 );
 
@@ -42,8 +42,8 @@ async function addEvents(...rows: EventRow[]) {
     await admin.query("SELECT open_event_day(($1::timestamptz AT TIME ZONE 'UTC')::date)", [row.arrived ?? row.at]);
     await admin.query(
       `INSERT INTO events (event_id, type, listener_id, artist_id, song_id, client_time, arrival_time, listened_seconds,
-         duration_seconds, title, country, region, file_key)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'k')`,
+         duration_seconds, title, country, region, recommendation_id, position, query, file_key)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 'k')`,
       [
         row.id,
         row.type ?? "play",
@@ -57,6 +57,9 @@ async function addEvents(...rows: EventRow[]) {
         row.song ? `Title ${row.song}` : null,
         row.country ?? "",
         row.region ?? "",
+        row.type === "impression" ? "r1" : null,
+        row.type === "impression" ? 1 : null,
+        row.type === "search" ? "rock" : null,
       ],
     );
   }
@@ -312,6 +315,12 @@ test("the same run again replaces its files and rows; the manifest comes last an
 
   const manifest = JSON.parse((await lake.text(`features/${run().runId}/manifest.json`))!);
   expect(manifest).toMatchObject({ runId: run().runId, asOf: asOf.toISOString(), schemaVersion: 1 });
+  expect(manifest).toMatchObject({
+    codeVersion: expect.stringMatching(/^[0-9a-f]{16}$/),
+    sha256: expect.stringMatching(/^[0-9a-f]{64}$/),
+    source: { events: 9, firstEvent: "2026-11-13T10:00:00.000Z", lastArrival: "2026-11-21T12:00:00.000Z" },
+    schema: { interactions: { listener_id: "STRING", weight: "FLOAT" } },
+  });
   const others = [...lake.objects.keys()].filter((key) => !key.endsWith("manifest.json"));
   expect(manifest.files.map(({ key }: { key: string }) => key).sort()).toEqual(others.sort());
   for (const { key, sha256 } of manifest.files) {

@@ -51,6 +51,7 @@ test("the migrations make the tables and roles once, in another database of the 
       "event_ids",
       "event_retention",
       "events",
+      "feature_runs",
       "listener_features",
       "listener_profiles",
       "schema_migrations",

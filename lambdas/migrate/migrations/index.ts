@@ -2,6 +2,7 @@ import tables from "./0001-tables.sql";
 import roles from "./0002-roles.sql";
 import eventDays from "./0003-event-days.sql";
 import ownNames from "./0004-own-names.sql";
+import featureRuns from "./0005-feature-runs.sql";
 
 /** One step of the schema. A step that was applied anywhere is never edited: the next change is the next file. */
 export interface Migration {
@@ -15,4 +16,5 @@ export const migrations: readonly Migration[] = [
   { name: "0002-roles", sql: roles },
   { name: "0003-event-days", sql: eventDays },
   { name: "0004-own-names", sql: ownNames },
+  { name: "0005-feature-runs", sql: featureRuns },
 ];
