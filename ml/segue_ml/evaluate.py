@@ -12,7 +12,8 @@ from torch import Tensor
 from .blend import Blend
 from .data import Dataset
 from .errors import SegueError
-from .metrics import Ranking, rank_all
+from .metrics import Ranking, ScoreRows, rank_all
+from .neighbours import LocalRidge
 from .pairs import Pairs
 
 DAY = 86_400_000
@@ -110,7 +111,7 @@ def random_holdout(pairs: Pairs, seed: int, share: float = 0.2, most: int = 2000
 
 
 def compare(model: Blend, holdout: Holdout, device: torch.device, k: int, seed: int) -> dict[str, Ranking]:
-    """The model beside popularity (listeners before the cutoff) and random, by the same protocol."""
+    """The model beside popularity (listeners before the cutoff), random and item-kNN (cosine), by the same protocol."""
     popularity = torch.from_numpy(np.bincount(holdout.history.columns, minlength=holdout.history.width)).float()
     popularity = popularity.to(device)
     generator = torch.Generator().manual_seed(seed)
@@ -122,11 +123,41 @@ def compare(model: Blend, holdout: Holdout, device: torch.device, k: int, seed: 
         "model": model.scorer(holdout.history, device),
         "popularity": lambda rows: popularity.expand(len(rows), -1),
         "random": at_random,
+        "item-knn": nearest(holdout.history, device),
     }
     return {
         name: rank_all(score, holdout.relevant, holdout.masked, k, device, holdout.listeners, holdout.candidates)
         for name, score in contestants.items()
     }
+
+
+def nearest(history: Pairs, device: torch.device) -> ScoreRows:
+    """Item-kNN: the sum of the cosines between an artist and those of the history."""
+    cosines = LocalRidge(history, device).cosines()
+
+    def score(rows: Tensor) -> Tensor:
+        scores = torch.zeros(len(rows), history.width, device=device)
+        at, columns = history.slots(rows.cpu().numpy())
+        cosines.add_to(scores, torch.from_numpy(at).to(device), torch.from_numpy(columns).to(device))
+        return scores
+
+    return score
+
+
+def gaps(groups: list[dict[str, object]], metric: str, smallest: int = 30) -> list[dict[str, object]]:
+    """For each attribute the largest difference of a metric between its groups of `smallest` listeners or more."""
+    found = []
+    for by in dict.fromkeys(str(group["by"]) for group in groups):
+        figures = {
+            str(group["value"]): float(str(group[metric]))
+            for group in groups
+            if group["by"] == by and int(str(group["listeners"])) >= smallest
+        }
+        if len(figures) > 1:
+            low, high = min(figures, key=figures.__getitem__), max(figures, key=figures.__getitem__)
+            gap = round(figures[high] - figures[low], 6)
+            found.append({"by": by, "metric": metric, "gap": gap, "lowest": low, "highest": high})
+    return found
 
 
 def by_group(ranking: Ranking, name: str, values: np.ndarray) -> list[dict[str, object]]:

@@ -19,7 +19,8 @@ ScoreRows = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Ranking:
-    """Metrics of each evaluated listener (float64 [listeners]) and of the lists as a whole."""
+    """Metrics of each evaluated listener (float64 [listeners]) and of the lists as a whole. `shown` counts the lists that
+    hold each artist."""
 
     listeners: np.ndarray
     recall: np.ndarray
@@ -27,13 +28,40 @@ class Ranking:
     auc: np.ndarray
     coverage: float
     k: int
+    precision: np.ndarray  # average precision at k
+    hit: np.ndarray  # 1.0 where the list holds a relevant artist
+    shown: np.ndarray
 
     def means(self) -> dict[str, float]:
         return {
             f"recall@{self.k}": float(self.recall.mean()),
             f"ndcg@{self.k}": float(self.ndcg.mean()),
             "auc": float(self.auc.mean()),
+            f"map@{self.k}": float(self.precision.mean()),
+            f"hit@{self.k}": float(self.hit.mean()),
             f"coverage@{self.k}": self.coverage,
+        }
+
+    def intervals(self, seed: int, resamples: int = 1000) -> dict[str, list[float]]:
+        """95 % bootstrap intervals of the means over listeners [low, high] (Efron's percentile method)."""
+        generator = np.random.default_rng(seed)
+        values = np.stack([self.recall, self.ndcg, self.auc, self.precision, self.hit], 1)
+        means = np.empty((resamples, values.shape[1]))
+        for at in range(resamples):
+            means[at] = values[generator.integers(len(values), size=len(values))].mean(0)
+        low, high = np.quantile(means, (0.025, 0.975), axis=0).tolist()
+        names = [f"recall@{self.k}", f"ndcg@{self.k}", "auc", f"map@{self.k}", f"hit@{self.k}"]
+        return {name: [low[at], high[at]] for at, name in enumerate(names)}
+
+    def popularity(self, listeners: np.ndarray, everybody: int) -> dict[str, float]:
+        """How popular the listed artists are, by the listeners of each artist and the number of all listeners. Novelty is
+        the mean surprise, -log2 of the share of listeners who played the artist (Zhou et al. 2010); popularity the mean
+        share itself."""
+        share = np.maximum(listeners, 1) / max(1, everybody)
+        total = max(1, int(self.shown.sum()))
+        return {
+            f"novelty@{self.k}": float(-(self.shown * np.log2(share)).sum() / total),
+            f"popularity@{self.k}": float((self.shown * share).sum() / total),
         }
 
 
@@ -50,7 +78,7 @@ def rank_all(
     """Ranks every candidate artist for every listener who has a relevant one.
 
     `masked` pairs are left out of the ranking; `relevant` must not share a pair with it. Recall@k divides by the number
-    of relevant artists; the ideal DCG has min(k, that number) hits. AUC is the share of (relevant, other candidate)
+    of relevant artists, as does average precision; the ideal DCG has min(k, that number) hits. AUC is the share of (relevant, other candidate)
     pairs in the right order, ties counted half. Coverage is the share of candidates in at least one list.
     `listeners` limits the rows, `candidates` (bool [artists]) the artists.
     """
@@ -60,8 +88,9 @@ def rank_all(
     k_used = min(k, relevant.width)
     discount = 1.0 / torch.log2(torch.arange(2, k_used + 2, dtype=torch.float64))
     ideal = np.concatenate([[0.0], np.cumsum(discount.numpy())])
-    recall, ndcg, auc = (np.zeros(len(rows)) for _ in range(3))
-    shown = np.zeros(relevant.width, bool)
+    recall, ndcg, auc, precision, hit = (np.zeros(len(rows)) for _ in range(5))
+    place = np.arange(1, k_used + 1)
+    shown = np.zeros(relevant.width, np.int64)
     step = max(1, BLOCK // max(1, relevant.width))
     for first in range(0, len(rows), step):
         part = rows[first : first + step]
@@ -76,10 +105,13 @@ def rank_all(
         count = relevant.lengths[part]
         recall[here] = hits.sum(1) / count
         ndcg[here] = hits @ discount.numpy() / ideal[np.minimum(count, k_used)]
-        shown[chosen[listed]] = True
+        precision[here] = (hits * hits.cumsum(1) / place).sum(1) / count
+        hit[here] = hits.any(1)
+        shown += np.bincount(chosen[listed], minlength=relevant.width)
         if with_auc:
             auc[here] = _auc(scores, relevant, part, device)
-    return Ranking(rows, recall, ndcg, auc, float(shown.sum() / max(1, allowed.sum())), k)
+    coverage = float((shown > 0).sum() / max(1, allowed.sum()))
+    return Ranking(rows, recall, ndcg, auc, coverage, k, precision, hit, shown)
 
 
 def _auc(scores: Tensor, relevant: Pairs, rows: np.ndarray, device: torch.device) -> np.ndarray:

@@ -146,6 +146,16 @@ class LocalRidge:
             own = torch.arange(first, last, device=self._device).unsqueeze(1)
             right = self._gram[at, own].masked_fill_(none, 0.0)
             weights[first:last] = solve_spd(kernel, right.unsqueeze(2)).squeeze(2)
+        return self._assemble(weights)
+
+    def cosines(self) -> Neighbours:
+        """The cosines themselves as weights: the item-kNN that the regression is measured against."""
+        root = self._scale.rsqrt()
+        at = self._nearest.clamp_min(0)
+        own = torch.arange(len(at), device=self._device).unsqueeze(1)
+        return self._assemble(self._gram[own, at] * root[at] * root[own])
+
+    def _assemble(self, weights: Tensor) -> Neighbours:
         near, found = self._nearest.cpu().numpy(), weights.cpu().numpy()
         target, place = np.nonzero((near >= 0) & (found != 0))
         owners, targets = self._artists[near[target, place]], self._artists[target]

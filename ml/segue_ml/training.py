@@ -22,10 +22,11 @@ from .blend import fit
 from .card import model_card
 from .data import Dataset, read_dataset
 from .errors import SegueError, one_line
-from .evaluate import by_group, compare, iso, random_holdout, temporal_holdout
+from .evaluate import by_group, compare, gaps, iso, random_holdout, temporal_holdout
 from .export import export
 from .ials import SETTINGS, Settings, default_settings
 from .pairs import Pairs
+from .report import report
 from .runtime import Clock, choose_device, peak_memory, say, set_up
 from .segments import segment_lists
 from .tune import MOST_SWEEPS, choose, search
@@ -81,10 +82,19 @@ def run(options: argparse.Namespace) -> dict[str, object]:
         past = fit(holdout.history, settings, device)
     with clock.phase("evaluate"):
         rankings = compare(past, holdout, device, K, options.seed)
-    metrics = {name: _rounded(ranking.means()) for name, ranking in rankings.items()}
+        played = np.bincount(holdout.history.columns, minlength=holdout.history.width)
+        everybody = int((holdout.history.lengths > 0).sum())
+        metrics = {
+            name: _rounded({**ranking.means(), **ranking.popularity(played, everybody)})
+            for name, ranking in rankings.items()
+        }
+        intervals = {
+            name: {metric: [round(end, 6) for end in ends] for metric, ends in ranking.intervals(options.seed).items()}
+            for name, ranking in rankings.items()
+        }
     for name, value in metrics["model"].items():
         say(f"eval {name}={value:.6f};")
-    for name in ("popularity", "random"):
+    for name in ("popularity", "random", "item-knn"):
         say(f"baseline {name}: " + " ".join(f"{metric} {value:.4f}" for metric, value in metrics[name].items()))
     with clock.phase("train on everything"):
         everything = data.pairs()
@@ -95,12 +105,15 @@ def run(options: argparse.Namespace) -> dict[str, object]:
         export(options.model_dir, model, data.artist_numbers, lists, facts)
     countries = np.array([place.partition("-")[0] for place in data.places], object)
     ranking = rankings["model"]
+    groups = by_group(ranking, "age_group", data.age_groups) + by_group(ranking, "country", countries)
     evaluation = {
         "schemaVersion": 1,
         "runId": options.run_id,
         "protocol": holdout.protocol(K),
         "metrics": metrics,
-        "groups": by_group(ranking, "age_group", data.age_groups) + by_group(ranking, "country", countries),
+        "intervals": intervals,
+        "groups": groups,
+        "gaps": gaps(groups, f"recall@{K}") + gaps(groups, f"ndcg@{K}"),
         "hyperparameters": settings.as_dict(),
         "data": _facts(data),
         "timings": clock.seconds,
@@ -117,6 +130,7 @@ def run(options: argparse.Namespace) -> dict[str, object]:
     options.output_data_dir.mkdir(parents=True, exist_ok=True)
     (options.output_data_dir / "evaluation.json").write_text(json.dumps(evaluation, indent=2) + "\n", encoding="utf-8")
     (options.output_data_dir / "model-card.md").write_text(model_card(evaluation), encoding="utf-8")
+    (options.output_data_dir / "report.html").write_text(report(evaluation), encoding="utf-8")
     return evaluation
 
 

@@ -17,6 +17,7 @@ from conftest import DAY, ML, START, Job, planted
 from segue_ml import training
 from segue_ml.__main__ import main as command
 from segue_ml.errors import SegueError
+from segue_ml.report import Bar, bars
 from segue_ml.runtime import choose_device
 
 
@@ -45,9 +46,15 @@ def test_evaluation_has_what_the_gate_reads(trained: Job) -> None:
     assert found["schemaVersion"] == 1 and found["runId"] == "20261122t035200-1a2b3c4d"
     assert found["protocol"]["split"] == "temporal" and found["protocol"]["k"] == [20]
     assert found["protocol"]["listeners"] > 100
-    for who in ("model", "popularity", "random"):
-        assert set(found["metrics"][who]) == {"recall@20", "ndcg@20", "auc", "coverage@20"}
-        assert all(0 <= value <= 1 for value in found["metrics"][who].values())
+    shares = {"recall@20", "ndcg@20", "auc", "map@20", "hit@20", "coverage@20", "popularity@20"}
+    for who in ("model", "popularity", "random", "item-knn"):
+        assert set(found["metrics"][who]) == {*shares, "novelty@20"}
+        assert all(0 <= found["metrics"][who][name] <= 1 for name in shares)
+        for name, (low, high) in found["intervals"][who].items():
+            assert low <= found["metrics"][who][name] <= high
+    novelty = {who: values["novelty@20"] for who, values in found["metrics"].items()}
+    assert novelty["popularity"] < novelty["model"] < novelty["random"]
+    assert found["metrics"]["item-knn"]["recall@20"] > 2 * found["metrics"]["random"]["recall@20"]
     assert found["metrics"]["model"]["recall@20"] > 2 * found["metrics"]["popularity"]["recall@20"]
     ages = [group for group in found["groups"] if group["by"] == "age_group"]
     assert [group["value"] for group in ages] == ["", "0-17", "18-24", "25-34"]
@@ -72,6 +79,18 @@ def test_model_card_states_the_figures(trained: Job) -> None:
     assert f"{metrics['model']['ndcg@20']:.4f}" in card and f"{metrics['popularity']['ndcg@20']:.4f}" in card
     for part in ("Intended use", "Data", "Evaluation", "By group", "Limits", "unknown", "0-17"):
         assert part in card
+
+
+def test_report_shows_the_figures_and_runs_nothing(trained: Job) -> None:
+    page = (trained.output / "report.html").read_text()
+    metrics = json.loads((trained.output / "evaluation.json").read_text())["metrics"]
+    for who in metrics:
+        assert f"{metrics[who]['ndcg@20']:.4f}" in page and who in page
+    assert page.count("<svg") >= 3 and "<script" not in page and "http" not in page.replace("http://www.w3.org", "")
+
+
+def test_report_escapes_what_data_name() -> None:
+    assert "&lt;b&gt;" in bars("title", [Bar("<b>", 0.5, None)])
 
 
 def test_model_holds_no_listener(trained: Job) -> None:
