@@ -14,7 +14,8 @@ def model_card(evaluation: dict[str, Any]) -> str:
 
 ## What it is
 
-A matrix factorisation of implicit feedback (iALS), trained by Segue. It scores artists for a listener from the artists
+A matrix factorisation of implicit feedback (iALS) and, where `item_weight` is above 0, item-to-item weights by local
+ridge regression, trained by Segue. It scores artists for a listener from the artists
 that the listener played; a listener without a history gets what is popular among those of the same age group and place.
 Settings: {settings}. Made with {versions} on {evaluation["device"]}.
 
@@ -28,7 +29,7 @@ and not for inferring age, place or any other trait of a listener.
 {data["interactions"]:,} interactions of {data["listeners"]:,} listeners with {data["artists"]:,} artists,
 from {data["first"]} to {data["last"]}. An interaction is a listener, an artist and a day, weighted by what was played,
 liked and clicked. Listeners are known by a pseudonymous id; the model holds no listener's data, only artists' vectors
-and lists of segments of ten listeners or more.
+and weights, and lists of segments of ten listeners or more.
 
 ## Evaluation
 
@@ -42,6 +43,8 @@ A listener's list is compared with {protocol["candidates"]:,} candidate artists.
 Recall@{k} and NDCG@{k} of the model. A group with few listeners has an uncertain figure.
 
 {_groups(evaluation["groups"], k)}
+
+Beside the model: the popular list, random lists and item-kNN (cosine). `report.html` has the intervals and plots.
 
 ## Limits
 
