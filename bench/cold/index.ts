@@ -1,0 +1,120 @@
+/**
+ * `npm run bench:cold`: bytes of code, and time from a fresh process to the first answer, of the `recommend` function as it is
+ * deployed and of the same answer by the usual choices. One real Valkey on loopback serves both; runs alternate.
+ */
+import { execFile } from "node:child_process";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { build } from "esbuild";
+import { promote } from "../../lambdas/promote/promote";
+import { publish } from "../../lambdas/publish/publish";
+import { Cache } from "../../lambdas/shared/cache";
+import { Lists } from "../../lambdas/shared/lists";
+import { writeRunOutput } from "../../test/support/run-output";
+import { MemoryBucket } from "../../test/support/stores";
+import { startValkey } from "../../test/support/valkey";
+
+const RELEASE = "20261122t035200-1a2b3c4d";
+const RUNS = Number(process.argv[2] ?? 15);
+const root = join(__dirname, "..", "..");
+const usual = join(__dirname, "usual.cjs");
+const run = promisify(execFile);
+
+/** The options of `lib/bundle.ts`. */
+const bundled = (entry: string, outfile: string) =>
+  build({
+    entryPoints: [entry],
+    outfile,
+    bundle: true,
+    minify: true,
+    platform: "node",
+    format: "esm",
+    target: "node20",
+    mainFields: ["module", "main"],
+    banner: { js: 'import{createRequire}from"node:module";const require=createRequire(import.meta.url);' },
+  });
+
+/** Bytes of the files that are loaded, before any bundling. */
+async function loadedBytes(entry: string): Promise<number> {
+  const { metafile } = await build({
+    entryPoints: [entry],
+    bundle: true,
+    write: false,
+    metafile: true,
+    platform: "node",
+  });
+  return Object.values(metafile.inputs).reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
+const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
+
+async function main(): Promise<void> {
+  const valkey = await startValkey({ bench: "on nopass ~* -@all +get +set +cluster|slots +client|setname +info" });
+  const folder = mkdtempSync(join(tmpdir(), "segue-bench-"));
+  const cache = new Cache({
+    ...{ host: "127.0.0.1", port: valkey.port, tls: false, user: "bench", password: async () => "token" },
+    ...{ commandTimeout: 5000, connectTimeout: 5000 },
+  });
+  try {
+    const ours = join(folder, "handler.mjs");
+    await bundled(join(root, "lambdas/recommend/handler.ts"), ours);
+    const lake = new MemoryBucket(64 * 1024);
+    const { input } = await writeRunOutput(lake, { runId: RELEASE });
+    await publish(input, { lake, cache, ttlSeconds: 1000 });
+    await promote({ release: RELEASE }, { lake, cache });
+    const list = await new Lists(cache, () => undefined).listener(RELEASE, "l7");
+    await cache.set({ key: `r:${RELEASE}:json:l7`, value: JSON.stringify(list) });
+
+    const env = {
+      PATH: process.env.PATH,
+      ...{
+        CACHE_HOST: "127.0.0.1",
+        CACHE_PORT: `${valkey.port}`,
+        CACHE_NAME: "bench",
+        CACHE_USER: "bench",
+        CACHE_TLS: "false",
+      },
+      ...{ LAKE_BUCKET: "bench", POWERTOOLS_SERVICE_NAME: "recommend", POWERTOOLS_LOG_LEVEL: "SILENT" },
+      ...{ AWS_REGION: "eu-west-1", AWS_ACCESS_KEY_ID: "id", AWS_SECRET_ACCESS_KEY: "key", NODE_NO_WARNINGS: "1" },
+    };
+    const first = async (handler: string): Promise<number> => {
+      const { stdout } = await run(process.execPath, [join(__dirname, "first-answer.mjs"), handler], {
+        env,
+        timeout: 20_000,
+      });
+      const answer = JSON.parse(stdout.trim().split("\n").at(-1)!);
+      if (answer.statusCode !== 200 || answer.source !== "personal" || answer.items !== 10)
+        throw new Error(`no answer: ${stdout}`);
+      return answer.milliseconds;
+    };
+    const times: Record<"segue" | "usual", number[]> = { segue: [], usual: [] };
+    for (let i = 0; i <= RUNS; i += 1) {
+      const one = await first(ours);
+      const other = await first(usual);
+      // The first pair fills the page cache.
+      if (i === 0) continue;
+      times.segue.push(one);
+      times.usual.push(other);
+    }
+    const rows = {
+      segue: { bytes: statSync(ours).size, "first answer, ms (median)": Math.round(median(times.segue)) },
+      usual: { bytes: await loadedBytes(usual), "first answer, ms (median)": Math.round(median(times.usual)) },
+    };
+    console.table(rows);
+    const pairs = times.usual.map((milliseconds, i) => milliseconds / times.segue[i]!);
+    console.log(
+      `the usual takes ${(rows.usual.bytes / rows.segue.bytes).toFixed(1)} times the bytes and ${median(pairs).toFixed(2)} times the time (median of ${RUNS} pairs)`,
+    );
+  } finally {
+    cache.close();
+    await valkey.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+main().catch((error: Error) => {
+  console.error(`bench: ${error.message}`);
+  process.exitCode = 1;
+});
