@@ -1,5 +1,6 @@
 import { Match, Template } from "aws-cdk-lib/assertions";
 import { ConfigError, type EnvironmentInput, readConfig } from "../../lib/config";
+import { broughtAlong } from "./profiles";
 import { appOf, resource, resources, statements, type Templates, templatesOf, text } from "./support";
 
 const types = (templates: Templates) => new Set(resources(templates).map(([, { Type }]) => Type));
@@ -178,22 +179,10 @@ describe("a permissions boundary", () => {
 });
 
 describe("all of one's own", () => {
-  const everything: EnvironmentInput = {
-    ...place,
-    removal: "retain",
-    permissionsBoundary: "arn:aws:iam::123456789012:policy/Boundary",
-    encryption: { key: "arn:aws:kms:eu-central-1:123456789012:key/0a1b2c3d-0000-4000-8000-000000000000" },
-    network,
-    postgres: { existing: postgres },
-    cache: { existing: cache },
-    lake: { existing: { raw: "my-raw", lake: "my-lake" } },
-    api: { auth: { type: "jwt", issuer: "https://id.example.com", audience: ["segue"] } },
-  };
-
   test("leaves nothing that holds data but the stream and the registry", () => {
-    const { app, stacks } = appOf("dev", everything);
+    const { app, stacks } = appOf("dev", broughtAlong);
     expect(app.synth().stacks.length).toBeGreaterThanOrEqual(3);
-    const holding = /^AWS::(S3::Bucket|RDS|ElastiCache|KMS|EC2::(VPC|Subnet))/;
+    const holding = /^AWS::(S3::Bucket|RDS|ElastiCache|KMS|EC2::(VPC|Subnet)$)/;
     for (const stack of Object.values(stacks)) {
       const { Resources } = Template.fromStack(stack).toJSON() as { Resources: Record<string, { Type: string }> };
       expect(Object.values(Resources).filter(({ Type }) => holding.test(Type))).toEqual([]);

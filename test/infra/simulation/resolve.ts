@@ -130,7 +130,7 @@ export class Resolver {
   }
 }
 
-export interface Grant {
+interface Grant {
   readonly actions: string[];
   readonly resources: string[];
   readonly statement: Json;
