@@ -23,7 +23,7 @@ from .ials import solve_spd
 from .pairs import Pairs
 
 MOST_ARTISTS = 16_384  # 1 GiB while fitting
-MOST_WORK = 1 << 35  # artists × neighbours³
+MOST_WORK = 1 << 33  # artists × neighbours³
 AT_ONCE = 4 << 20  # floats or pairs at a time
 
 

@@ -38,6 +38,27 @@ def test_by_hand() -> None:
     np.testing.assert_allclose(found.auc, [1 / 4, 4 / 6])
     assert found.coverage == 4 / 5  # 3 and 2; 0 and 1
     assert found.means()["recall@2"] == pytest.approx((1 / 2 + 2 / 3) / 2)
+    # A hit in second place of two relevant; hits in both places of three.
+    np.testing.assert_allclose(found.precision, [1 / 2 / 2, 2 / 3])
+    assert found.hit.tolist() == [1.0, 1.0] and found.shown.tolist() == [1, 1, 1, 1, 0]
+    # Shares 1, 1, 1/2, 1/4, of which each is listed once.
+    mix = found.popularity(np.array([4, 4, 2, 1, 4]), 4)
+    assert mix == pytest.approx({"novelty@2": (0 + 0 + 1 + 2) / 4, "popularity@2": (1 + 1 + 0.5 + 0.25) / 4})
+
+
+def test_intervals_hold_the_mean_and_narrow_with_listeners() -> None:
+    generator = torch.Generator().manual_seed(0)
+
+    def width(listeners: int) -> float:
+        table = torch.rand(listeners, 20, generator=generator)
+        relevant = sets(*[[0, 1]] * listeners, width=20)
+        found = rank_all(lambda rows: table[rows], relevant, sets(*[[]] * listeners, width=20), 5, CPU)
+        low, high = found.intervals(1)["recall@5"]
+        assert low < found.means()["recall@5"] < high
+        assert found.intervals(1)["recall@5"] == [low, high]
+        return high - low
+
+    assert width(1600) == pytest.approx(width(100) / 4, rel=0.3)
 
 
 def test_listeners_without_a_relevant_artist_do_not_count() -> None:
