@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -44,6 +46,17 @@ def test_by_hand() -> None:
     # Shares 1, 1, 1/2, 1/4, of which each is listed once.
     mix = found.popularity(np.array([4, 4, 2, 1, 4]), 4)
     assert mix == pytest.approx({"novelty@2": (0 + 0 + 1 + 2) / 4, "popularity@2": (1 + 1 + 0.5 + 0.25) / 4})
+
+
+@pytest.mark.parametrize("k", [5, 10])
+def test_figures_agree_with_ranx(k: int) -> None:
+    # ranx 0.3.21 (Bassani 2022) ranked these scores once; its figures are in the file.
+    known = json.loads((Path(__file__).parent / "ranx.json").read_text())
+    scores = known["scores"]
+    relevant = sets(*known["relevant"], width=len(scores[0]))
+    found = ranked(scores, relevant, sets(*[[]] * len(scores), width=len(scores[0])), k).means()
+    expected = {name.replace("hit_rate", "hit"): value for name, value in known["expected"][str(k)].items()}
+    assert {name: found[name] for name in expected} == pytest.approx(expected)
 
 
 def test_intervals_hold_the_mean_and_narrow_with_listeners() -> None:
