@@ -2,7 +2,7 @@ import type { Client } from "pg";
 import rulesSql from "./sql/validation.sql";
 
 /** What one rule found. A report says all of it, also of rules that hold. */
-export interface Finding {
+interface Finding {
   readonly rule: string;
   /** What is measured: a count of rows, or a share from 0 to 1. */
   readonly value: number;
@@ -18,7 +18,7 @@ export interface Validation {
   readonly rules: readonly Finding[];
 }
 
-export const LIMITS = {
+const LIMITS = {
   /** Fewer interactions than this share of the last run's: something upstream stopped. */
   volume: 0.5,
   /** Share of events about artists that the catalogue has no name for. */

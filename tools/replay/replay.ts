@@ -27,7 +27,7 @@ export interface Deployed {
 }
 
 /** A record as the event source mapping delivers it, as far as the ETL reads it. */
-export type ReplayedRecord = Pick<KinesisStreamRecord, "eventID"> & {
+type ReplayedRecord = Pick<KinesisStreamRecord, "eventID"> & {
   readonly kinesis: Pick<KinesisStreamRecord["kinesis"], "sequenceNumber" | "approximateArrivalTimestamp" | "data">;
 };
 
