@@ -212,6 +212,13 @@ describe("a run", () => {
     }
   });
 
+  test("answers what is popular, and that it is well", async () => {
+    const { release } = await lake.json<{ release: string }>("releases/champion.json");
+    const answer = await api.get("/v1/popular?limit=5&diversity=0.5");
+    expect(answer).toMatchObject({ status: 200, body: { release, source: "popular", items: { length: 5 } } });
+    expect((await api.get("/v1/health")).body).toEqual({ status: "ok", release });
+  });
+
   test("refuses a limit that is none", async () => {
     const answer = await api.get("/v1/listeners/l00001/recommendations?limit=many");
     expect(answer.status).toBe(400);
