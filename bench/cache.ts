@@ -108,10 +108,11 @@ async function main(): Promise<void> {
   for (const size of SIZES.filter((size) => size <= most)) packed.push(await load("packed", size));
   console.table([...packed, json]);
   const [first, last] = [packed[0]!, packed.at(-1)!];
+  const peer = packed.find(({ listeners }) => listeners === json.listeners) ?? last;
   const ratio = (a: number, b: number) => (a / b).toFixed(2);
   console.log(
     [
-      `bytes per listener: ${last.perListener}, of which payload ${last.payload}; JSON takes ${ratio(json.perListener, last.perListener)} times as much`,
+      `bytes per listener: ${last.perListener}, of which payload ${last.payload}; of as many listeners JSON takes ${ratio(json.perListener, peer.perListener)} times as much`,
       `load rate at ${last.listeners.toLocaleString("en-US")} over that at ${first.listeners.toLocaleString("en-US")}: ${ratio(last.perCoreSecond, first.perCoreSecond)} per core`,
     ].join("\n"),
   );
