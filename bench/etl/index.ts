@@ -99,7 +99,7 @@ async function main() {
       process.stderr.write(`${name} …\n`);
       const { seconds, cpu } = await best(work, before);
       rows.push([name, total / seconds, total / cpu]);
-      return total / cpu;
+      return { rate: total / seconds, perCore: total / cpu };
     };
     const atFloor = await measure("floor: JSON.parse and zod", floor);
     const withoutDatabase = await measure("ETL without the database", filesOnly);
@@ -114,10 +114,10 @@ async function main() {
       const [wall, core] = [rate, perCore].map((value) => String(Math.round(value)).padStart(8));
       console.log(`${name.padEnd(36)} ${wall} events/s, ${core} a second of one core`);
     }
-    console.log(`without the database / floor, per core:  ${(withoutDatabase / atFloor).toFixed(2)}`);
+    console.log(`without the database / floor, per core:  ${(withoutDatabase.perCore / atFloor.perCore).toFixed(2)}`);
     if (pandas)
-      console.log(`without the database / pandas, per core: ${(withoutDatabase / pandas.perCore).toFixed(2)}`);
-    const cost = (1e6 / (withDatabase * CORES)) * GB * DOLLARS_PER_GB_SECOND;
+      console.log(`without the database / pandas, per core: ${(withoutDatabase.perCore / pandas.perCore).toFixed(2)}`);
+    const cost = (1e6 / (withDatabase.rate * CORES)) * GB * DOLLARS_PER_GB_SECOND;
     console.log(
       `a million events: $${cost.toFixed(4)} of Lambda at 1 GB, were Lambda's core as fast as this one (without requests, stream, Postgres)`,
     );
