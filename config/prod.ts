@@ -14,5 +14,6 @@ export const prod: EnvironmentInput = {
   },
   api: { throttle: { rate: 2000, burst: 4000 } },
   logs: { retentionDays: 90 },
+  operations: { dashboard: true, alarms: true },
   retraining: { schedule: "cron(0 3 * * ? *)" },
 };

@@ -223,6 +223,24 @@ const lake = z.strictObject({
   existing: existing.buckets.prefault({}),
 });
 
+const email = z.email({ error: "must be an e-mail address" });
+
+const operations = z.strictObject({
+  /** A CloudWatch dashboard of the pipeline's own numbers. */
+  dashboard: z.boolean().default(false),
+  /** Alarms, and a topic that they go to. */
+  alarms: z.boolean().default(false),
+  /** Who hears of alarms; they confirm by the message that comes. Others subscribe to the topic themselves. */
+  email: email.optional(),
+  /** Warns before the account's bill exceeds this in a month. It stops nothing. */
+  budget: z.strictObject({ monthlyUsd: z.number().min(1).max(10_000_000), email }).optional(),
+});
+
+const delivery = z.strictObject({
+  /** How `collect` and `recommend` go over to a new version; all but `off` go back by themselves when it fails or is slow. */
+  canary: z.enum(["off", "10-percent-5-minutes", "10-percent-15-minutes", "10-percent-each-minute"]).default("off"),
+});
+
 const retraining = z.strictObject({
   /** When to retrain: `rate(1 day)` or `cron(0 3 * * ? *)`. Without it, runs are started by hand. */
   schedule: z
@@ -269,6 +287,8 @@ const environmentSchema = z
     api: api.prefault({}),
     logs: logs.prefault({}),
     retraining: retraining.prefault({}),
+    operations: operations.prefault({}),
+    delivery: delivery.prefault({}),
   })
   .superRefine((config, context) => {
     const refuse = (path: string[], input: unknown, message: string) =>
@@ -288,6 +308,9 @@ const environmentSchema = z
       refuse(["region"], config.region, `it has no PyTorch containers; set compute.images or use one of ${regions}`);
     }
     for (const { path, input, message } of existing.mistakes(config)) refuse([...path], input, message);
+    if (config.operations.email && !config.operations.alarms) {
+      refuse(["operations", "email"], config.operations.email, "nobody writes to it: set operations.alarms too");
+    }
     if (config.postgres.minAcu > config.postgres.maxAcu) {
       refuse(["postgres", "minAcu"], config.postgres.minAcu, `must be at most maxAcu, ${config.postgres.maxAcu}`);
     }

@@ -8,6 +8,7 @@ import type { Construct } from "constructs";
 import type { z } from "zod";
 import { bundle } from "../bundle";
 import type { EnvironmentConfig } from "../config";
+import { metricsNamespace } from "../names";
 
 /** Variables that every function gets from the construct. */
 const common = [
@@ -50,6 +51,9 @@ export interface SegueFunctionProps<S extends z.core.$ZodObject> {
  * @throws Error at synth when the variables are not those of the schema
  */
 export class SegueFunction<S extends z.core.$ZodObject = z.core.$ZodObject> extends LambdaFunction {
+  /** Its folder in `lambdas/`, and the name that its logs, metrics and traces bear. */
+  readonly name: string;
+
   constructor(scope: Construct, id: string, props: SegueFunctionProps<S>) {
     const { config, attachment } = props;
     const known = Object.keys(props.schema._zod.def.shape).filter((key) => !common.includes(key as CommonVariable));
@@ -80,13 +84,14 @@ export class SegueFunction<S extends z.core.$ZodObject = z.core.$ZodObject> exte
       memorySize: props.memorySize ?? 256,
       environment: {
         POWERTOOLS_SERVICE_NAME: id,
-        POWERTOOLS_METRICS_NAMESPACE: "Segue",
+        POWERTOOLS_METRICS_NAMESPACE: metricsNamespace(config.name),
         POWERTOOLS_LOG_LEVEL: config.logs.level,
         NODE_OPTIONS: "--enable-source-maps",
         ...props.environment,
       },
       ...(attachment && { vpc: attachment.vpc, securityGroups: attachment.securityGroups }),
     });
+    this.name = id;
     Validations.of(role).acknowledge({
       id: "AwsSolutions-IAM5[Resource::*]",
       reason: "X-Ray segments and a function's network interfaces have no ARN that a policy could name",

@@ -7,6 +7,7 @@ import { recommendEnvironment } from "../../lambdas/recommend/environment";
 import type { EnvironmentConfig } from "../config";
 import { Api } from "../constructs/api";
 import { Cache } from "../constructs/cache";
+import { delivered } from "../constructs/delivery";
 import { SegueFunction } from "../constructs/function";
 import { grantList, grantRead, grantWrite } from "../grants";
 import type { DataStack } from "./data-stack";
@@ -78,7 +79,10 @@ export class ServingStack extends Stack {
     stream.grant(collect, "kinesis:PutRecord");
     if (key) key.grant(collect, "kms:GenerateDataKey");
 
-    const api = new Api(this, "Api", config, { collect, recommend });
+    const api = new Api(this, "Api", config, {
+      collect: delivered(this, config, collect, Duration.seconds(2)),
+      recommend: delivered(this, config, recommend, Duration.seconds(1)),
+    });
     new CfnOutput(this, "ApiUrl", { value: api.url });
     new CfnOutput(this, "PublishFunction", { value: this.publish.functionName });
     new CfnOutput(this, "PromoteFunction", { value: this.promote.functionName });

@@ -11,8 +11,17 @@ let folder: string;
 
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "segue-lint-"));
-  for (const name of environments) {
-    for (const { stackName, template } of appOf(name).app.synth().stacks) {
+  const watched = {
+    operations: {
+      dashboard: true,
+      alarms: true,
+      email: "on-call@example.com",
+      budget: { monthlyUsd: 100, email: "owner@example.com" },
+    },
+    delivery: { canary: "10-percent-5-minutes" },
+  } as const;
+  for (const { app } of [...environments.map((name) => appOf(name)), appOf("watched", watched)]) {
+    for (const { stackName, template } of app.synth().stacks) {
       writeFileSync(join(folder, `${stackName}.json`), JSON.stringify(template, null, 1));
     }
   }
@@ -33,7 +42,7 @@ async function lint(files: string[]): Promise<string[]> {
 
 test("cfn-lint finds nothing in any template, in five regions", async () => {
   const files = readdirSync(folder).map((name) => join(folder, name));
-  expect(files).toHaveLength(9);
+  expect(files).toHaveLength(14);
   expect(await lint(files)).toEqual([]);
 }, 120_000);
 

@@ -14,6 +14,16 @@ describe("cdk-nag, AwsSolutions", () => {
     expect(lines).toEqual([]);
   });
 
+  test("dev with alarms and canaries has none either", () => {
+    const { app } = appOf("dev", {
+      operations: { dashboard: true, alarms: true },
+      delivery: { canary: "10-percent-5-minutes" },
+    });
+    app.synth();
+    const { violations } = new SegueChecks(app).validateScope(app);
+    expect(violations.map(({ ruleName }) => ruleName)).toEqual([]);
+  });
+
   test("each wildcard that is said to be meant still exists", () => {
     const { app } = appOf("dev");
     app.synth();

@@ -291,7 +291,7 @@ describe("functions", () => {
         TracingConfig: { Mode: "Active" },
       });
       expect(Properties.Environment.Variables).toMatchObject({
-        POWERTOOLS_METRICS_NAMESPACE: "Segue",
+        POWERTOOLS_METRICS_NAMESPACE: expect.stringMatching(/^Segue\/(laptop|dev|prod)$/),
         NODE_OPTIONS: "--enable-source-maps",
       });
     }
