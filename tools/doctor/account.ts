@@ -13,7 +13,7 @@ import {
 import { GetParameterCommand, SSMClient } from "@aws-sdk/client-ssm";
 import { GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
 
-export interface Quota {
+interface Quota {
   readonly code: string;
   readonly value: number;
 }
