@@ -9,7 +9,7 @@ const uses = {
 } as const;
 type Use = keyof typeof uses;
 
-export const quotaName = (instanceType: string, use: Use): string => `${instanceType} for ${uses[use]}`;
+const quotaName = (instanceType: string, use: Use): string => `${instanceType} for ${uses[use]}`;
 
 /** What a job runs on: the type, the image that fits it, and the size of its volume. */
 export interface Machines {

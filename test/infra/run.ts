@@ -6,7 +6,7 @@ import { definition, resource, type Templates, text } from "./support";
 export const runId = "20261122t035200-1a2b3c4d";
 
 /** A template's text with values of an account in place of its references, so that patterns of names can be checked. */
-export const concrete = (value: string): string =>
+const concrete = (value: string): string =>
   value
     .replace(/\$\{AWS::Partition\}/g, "aws")
     .replace(/\$\{AWS::AccountId\}/g, "123456789012")
