@@ -59,6 +59,8 @@ const free = [
   // The first two of an account are free.
   /^AWS::Budgets::Budget$/,
   /^AWS::CodeDeploy::/,
+  // The catalogue's first million objects are free; a query is the asker's.
+  /^AWS::Glue::(Database|Table)$/,
   /^AWS::KMS::Alias$/,
   /^AWS::Logs::(MetricFilter|ResourcePolicy|QueryDefinition)$/,
   // Runs a few times in the life of a stack.
