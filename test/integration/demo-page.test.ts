@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Browser, Page as Tab } from "playwright-core";
 import type { Answer } from "../../laptop/client/api";
 import { type Page, servePage } from "../../laptop/web/server";
@@ -45,7 +46,12 @@ beforeEach(async () => {
         random: { "recall@20": 0.01, "ndcg@20": 0.008 },
       },
     },
-    api: { request: async (method, path, body) => (method === "POST" ? take(body ?? "") : recommend(path)) },
+    api: {
+      request: async (method, path, body) => {
+        if (path.includes("/slow/")) await sleep(800);
+        return method === "POST" ? take(body ?? "") : recommend(path);
+      },
+    },
     store: {
       sampleListeners: async () =>
         ["l1", "l2"].map((listenerId) => ({ listenerId, ageGroup: "25-34", place: "Lyon, FR", plays: 9 })),
@@ -145,6 +151,22 @@ describe("the page", () => {
     for (const event of sent) expect(event).toMatchObject(ties);
     expect(new Set(sent.map((event) => event.eventId)).size).toBe(4);
     expect(problems).toEqual([]);
+  });
+
+  it("shows who was asked for last, also when an earlier answer comes later", async () => {
+    await tab.goto(page.url);
+    await tab.waitForSelector("#items button");
+    for (const id of ["slow", "l2"]) {
+      await tab.getByLabel("Or any id").fill(id);
+      await tab.keyboard.press("Enter");
+    }
+    await tab.getByText("impressions sent for l2").waitFor();
+    await sleep(1_200);
+    expect(await tab.textContent("#what")).toBe("Recommended to l2");
+    await tab.click("#items li:nth-child(1) button");
+    await tab.waitForSelector("#events li.arrived");
+    expect(sent.at(-1)).toMatchObject({ type: "click", listenerId: "l2" });
+    expect(sent.map(({ listenerId }) => listenerId)).not.toContain("slow");
   });
 
   it("can be worked by keyboard: any id can be asked for", async () => {

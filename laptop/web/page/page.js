@@ -123,7 +123,11 @@ function facts(shown) {
   return Object.entries(pairs).map(([term, text]) => build("div", "", build("dt", "", term), build("dd", "", text)));
 }
 
+/** Counts what was asked for, so that a slow answer never covers a later one's. */
+let asked = 0;
+
 async function show(listenerId) {
+  const turn = ++asked;
   const section = element("recommended");
   const problem = element("problem");
   section.setAttribute("aria-busy", "true");
@@ -138,16 +142,18 @@ async function show(listenerId) {
       ask(`api/v1/listeners/${id}/recommendations?limit=20`),
       ask(`listeners/${id}/plays`),
     ]);
+    if (turn !== asked) return;
     const played = artists.map((artist) => `${artist.name} (${artist.plays})`).join(", ");
     element("plays").textContent = played ? `Plays most: ${played}` : "Has played nothing yet.";
     element("facts").replaceChildren(...facts(shown));
     element("items").replaceChildren(...shown.items.map((item) => card(shown, item)));
     impressions(shown);
   } catch (error) {
+    if (turn !== asked) return;
     problem.textContent = error.message;
     problem.hidden = false;
   } finally {
-    section.setAttribute("aria-busy", "false");
+    if (turn === asked) section.setAttribute("aria-busy", "false");
   }
 }
 
