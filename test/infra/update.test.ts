@@ -17,6 +17,7 @@ const words: Readonly<Record<string, unknown>> = {
   "logs.level": "DEBUG",
   "retraining.timezone": "Europe/Berlin",
   "encryption.key": "own",
+  "delivery.canary": "10-percent-5-minutes",
 };
 
 /** Settings that have no default, with a value. */
@@ -74,7 +75,9 @@ function changed(path: Path, value: unknown): EnvironmentInput {
       ? [!value]
       : typeof value === "number" && !(name in words)
         ? [value + 1, value * 2, value - 1, value / 2, value + 0.5]
-        : [words[name]];
+        : name in words
+          ? [words[name]]
+          : [];
   const found = candidates.map((candidate) => at(path, candidate)).find((input) => accepted(input));
   if (!found) throw new Error(`${name}: say in \`words\` or \`optional\` what else it may be than ${String(value)}`);
   return found;
