@@ -1,5 +1,84 @@
-import type { EnvironmentConfig } from "./config";
-import { localDiskGb } from "./instance-types";
+import { z } from "zod";
+import { instanceTypes, localDiskGb } from "./instance-types";
+
+const imageUri = z
+  .string()
+  .regex(/^[0-9]{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(\.cn)?\/[a-z0-9._/-]+[:@][A-Za-z0-9._:-]+$/, {
+    error: "must be an image in ECR, <account>.dkr.ecr.<region>.amazonaws.com/<repository>:<tag>",
+  });
+
+const job = {
+  instanceCount: z.int().min(1).max(64).default(1),
+  /** Size of the EBS volume; instances with NVMe disks use those instead. */
+  volumeGb: z.int().min(10).max(16_384).default(30),
+  /** The job is stopped after this: a cap on the bill. */
+  maxRuntimeMinutes: z
+    .int()
+    .min(1)
+    .max(28 * 24 * 60)
+    .default(60),
+};
+
+const lists = {
+  /** Artists in a list. */
+  listSize: z.int().min(1).max(100).default(20),
+};
+
+/** Where jobs run, on what, and how long at most. */
+export const compute = z.strictObject({
+  training: z
+    .strictObject({
+      /** GPU types in order of preference. The first that the account's quota allows is taken, else `cpu`. */
+      gpu: z.array(z.enum(instanceTypes.trainingGpu)).max(10).default([]),
+      cpu: z.enum(instanceTypes.trainingCpu).default("ml.m5.xlarge"),
+      ...job,
+      /** Train on spare capacity, at a third of the price or so. What is interrupted begins again, as training writes no checkpoints yet; what waits too long goes on demand. */
+      spot: z.boolean().default(false),
+      /** With `spot`: how long a job may take with its waiting, at least `maxRuntimeMinutes`. */
+      maxWaitMinutes: z
+        .int()
+        .min(1)
+        .max(28 * 24 * 60)
+        .optional(),
+      /** Passed to `ml/train.py` as `--name value`. */
+      hyperparameters: z
+        .record(
+          z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, { error: "must be a name in lower-case letters, digits and -" }),
+          z.union([z.string().max(256), z.number()]),
+        )
+        .default({}),
+    })
+    .prefault({}),
+  scoring: z
+    .discriminatedUnion("mode", [
+      /** Batch Transform, on a CPU: the default. */
+      z.strictObject({
+        mode: z.literal("transform").optional(),
+        cpu: z.enum(instanceTypes.transformCpu).default("ml.m5.xlarge"),
+        ...job,
+        ...lists,
+        /** Megabytes of lines in one request to the container. */
+        payloadMb: z.int().min(1).max(100).default(6),
+      }),
+      /** A Processing job, on a GPU where the account has one. */
+      z.strictObject({
+        mode: z.literal("processing"),
+        gpu: z.array(z.enum(instanceTypes.processingGpu)).max(10).default([]),
+        cpu: z.enum(instanceTypes.processingCpu).default("ml.m5.xlarge"),
+        ...job,
+        // A Processing job may not take longer.
+        maxRuntimeMinutes: z
+          .int()
+          .min(1)
+          .max(7 * 24 * 60)
+          .default(60),
+        ...lists,
+      }),
+    ])
+    .prefault({}),
+  /** Images of your own in place of AWS's PyTorch containers. */
+  images: z.strictObject({ gpu: imageUri.optional(), cpu: imageUri.optional() }).prefault({}),
+});
 
 /** A pair of values of `compute` that cannot be together, in the words of a configuration error. */
 interface Mistake {
@@ -9,7 +88,7 @@ interface Mistake {
 }
 
 /** What is wrong with `compute` that no field shows alone. */
-export function computeMistakes({ training, scoring }: EnvironmentConfig["compute"]): Mistake[] {
+export function computeMistakes({ training, scoring }: z.output<typeof compute>): Mistake[] {
   const { spot, maxWaitMinutes, maxRuntimeMinutes, hyperparameters } = training;
   const found: Mistake[] = [];
   const refuse = (path: string[], input: unknown, message: string) => found.push({ path, input, message });
