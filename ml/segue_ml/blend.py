@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,9 +48,12 @@ def fold_in(model: Model, history: Pairs, device: torch.device) -> Tensor:
     return model.listeners(Rows(history, trust, model.settings.rank, device))
 
 
-def fit(pairs: Pairs, settings: Settings, device: torch.device) -> Blend:
-    """Trains both terms; without `item_weight` the factors alone."""
-    model = train(pairs, settings, device)
+def fit(
+    pairs: Pairs, settings: Settings, device: torch.device, factors: Callable[[], Model] | None = None
+) -> Blend:
+    """Trains both terms; without `item_weight` the factors alone. `factors` trains them in place of this process' own
+    sweeps over `pairs`."""
+    model = factors() if factors else train(pairs, settings, device)
     if settings.item_weight <= 0 or len(np.unique(pairs.columns)) < 2:
         return Blend(model)
     return Blend(model, LocalRidge(pairs, device).solve(settings.item_ridge).times(settings.item_weight))

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -255,16 +256,35 @@ def confidence(weights: np.ndarray, strength: float) -> np.ndarray:
     return (1.0 + strength * np.log1p(weights)).astype(np.float32)
 
 
+def first_factors(artists: int, settings: Settings) -> Tensor:
+    """Where the sweeps begin: small random factors [artists, rank], by the seed alone."""
+    generator = torch.Generator().manual_seed(settings.seed)
+    return torch.randn(artists, settings.rank, generator=generator) * (0.1 / settings.rank**0.5)
+
+
+class Progress(Protocol):
+    """Where a training's state is kept between its sweeps, so that one that was killed goes on. The artists' side is all
+    of it: the listeners' follows in closed form."""
+
+    def begin(self) -> tuple[int, Tensor, Tensor] | None:
+        """Sweeps done, artists [artists, k] in their principal axes and their spectrum [k], on any device."""
+
+    def done(self, sweep: int, artists: Tensor, spectrum: Tensor) -> None:
+        """The state after a sweep."""
+
+
 def train(
     pairs: Pairs,
     settings: Settings,
     device: torch.device,
     after_sweep: Callable[[int, Model, Tensor], bool] | None = None,
+    progress: Progress | None = None,
 ) -> Model:
     """Fits the model to listener × artist pairs, whose values are the interactions' weights.
 
     `after_sweep(number, model, listeners)` is called with the state after each sweep and stops the training when it
-    returns true; `listeners` are the vectors folded in with that state's artists.
+    returns true; `listeners` are the vectors folded in with that state's artists. With `progress` it goes on from the
+    state that is kept there, to the same model.
     """
     settings.check()
     if not pairs.count:
@@ -274,11 +294,15 @@ def train(
     by_listener = Rows(pairs, trust, settings.rank, device)
     flipped = pairs.transpose()
     by_artist = Rows(flipped, confidence(flipped.values, settings.strength), settings.rank, device)
-    generator = torch.Generator().manual_seed(settings.seed)
-    start = torch.randn(pairs.width, settings.rank, generator=generator) * (0.1 / settings.rank**0.5)
-    model = Model(*principal_axes(start.to(device)), ridge, settings, pairs.width)
+    kept = progress.begin() if progress else None
+    if kept is None:
+        kept = (0, *principal_axes(first_factors(pairs.width, settings).to(device)))
+    before, artists, spectrum = kept
+    model = Model(artists.to(device), spectrum.to(device), ridge, settings, pairs.width)
+    if before >= settings.sweeps:
+        return model
     listeners = model.listeners(by_listener)
-    for sweep in range(1, settings.sweeps + 1):
+    for sweep in range(before + 1, settings.sweeps + 1):
         # The artists' rows are solved as the listeners' are: the objective is the same from both sides.
         turned = Model(*principal_axes(listeners), ridge, settings, pairs.height)
         artists = by_artist.solve(turned.artists, turned.diagonal)
@@ -287,6 +311,8 @@ def train(
             raise SegueError(
                 f"training diverged in sweep {sweep}: raise ridge ({settings.ridge:g}) or a0 ({settings.a0:g})"
             )
+        if progress:
+            progress.done(sweep, model.artists, model.spectrum)
         if after_sweep is None and sweep == settings.sweeps:
             break
         listeners = model.listeners(by_listener)
