@@ -64,7 +64,7 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** Lays one over the other; objects are merged at every depth, the rest is replaced. */
-function merge(below: object, above: object): object {
+export function merge(below: object, above: object): object {
   const merged: Record<string, unknown> = { ...below };
   for (const [key, value] of Object.entries(above)) {
     const old = merged[key];
