@@ -15,5 +15,6 @@ export const prod: EnvironmentInput = {
   api: { throttle: { rate: 2000, burst: 4000 } },
   logs: { retentionDays: 90 },
   operations: { dashboard: true, alarms: true },
+  // delivery: { canary: "10-percent-5-minutes", provisionedConcurrency: 2 },
   retraining: { schedule: "cron(0 3 * * ? *)" },
 };

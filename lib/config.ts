@@ -160,6 +160,8 @@ const operations = z.strictObject({
 const delivery = z.strictObject({
   /** How `collect` and `recommend` go over to a new version; all but `off` go back by themselves when it fails or is slow. */
   canary: z.enum(["off", "10-percent-5-minutes", "10-percent-15-minutes", "10-percent-each-minute"]).default("off"),
+  /** Instances of `recommend` that are kept started, so that no listener waits for a start; 0 keeps none. Paid by the hour. */
+  provisionedConcurrency: z.int().min(0).max(1000).default(0),
 });
 
 const retraining = z.strictObject({

@@ -16,29 +16,43 @@ const steps: Readonly<Record<Exclude<EnvironmentConfig["delivery"]["canary"], "o
   "10-percent-each-minute": LambdaDeploymentConfig.LINEAR_10PERCENT_EVERY_1MINUTE,
 };
 
+export interface DeliveredProps {
+  /** The p99 of its time that is too long, and ends a canary. */
+  readonly slow: Duration;
+  /** Instances that are kept started. @default 0 */
+  readonly provisioned?: number;
+}
+
 /**
- * What callers call in a function's place: the function itself, or with `delivery.canary` an alias to which CodeDeploy moves a new version
- * step by step. It goes back by itself when the alias's errors or time exceed the alarm within those steps.
- * https://docs.aws.amazon.com/codedeploy/latest/userguide/deployment-configurations.html
- * @param slow the p99 of its time that is too long
+ * What callers call in a function's place: the function itself, or an alias where a version must have a name: to keep instances of it
+ * started (https://docs.aws.amazon.com/lambda/latest/dg/provisioned-concurrency.html), or to move calls to it step by step.
  */
 export function delivered(
   scope: Construct,
-  config: EnvironmentConfig,
+  { delivery: { canary } }: EnvironmentConfig,
   lambdaFunction: LambdaFunction,
-  slow: Duration,
+  { slow, provisioned = 0 }: DeliveredProps,
 ): IFunction {
-  const { canary } = config.delivery;
-  if (canary === "off") return lambdaFunction;
-  const canaryScope = new Construct(scope, `${lambdaFunction.node.id}Delivery`);
-  // CDK's own classes and interfaces disagree under exactOptionalPropertyTypes.
-  const alias = new Alias(canaryScope, "Live", {
+  if (canary === "off" && provisioned === 0) return lambdaFunction;
+  const inner = new Construct(scope, `${lambdaFunction.node.id}Delivery`);
+  const alias = new Alias(inner, "Live", {
     aliasName: "live",
+    // CDK's own classes and interfaces disagree under exactOptionalPropertyTypes.
     version: lambdaFunction.currentVersion as IVersion,
+    ...(provisioned && { provisionedConcurrentExecutions: provisioned }),
   });
+  if (canary !== "off") moveInSteps(inner, alias, steps[canary], slow);
+  return alias as IFunction;
+}
+
+/**
+ * Has CodeDeploy move an alias to a new version step by step. It goes back by itself when the alias's errors or time exceed the alarm within
+ * those steps. https://docs.aws.amazon.com/codedeploy/latest/userguide/deployment-configurations.html
+ */
+function moveInSteps(scope: Construct, alias: Alias, deploymentConfig: ILambdaDeploymentConfig, slow: Duration): void {
   const period = Duration.minutes(1);
   const alarm = (id: string, metric: Alarm["metric"], threshold: number, description: string) =>
-    new Alarm(canaryScope, id, {
+    new Alarm(scope, id, {
       metric,
       threshold,
       alarmDescription: description,
@@ -46,9 +60,9 @@ export function delivered(
       evaluationPeriods: 1,
       treatMissingData: TreatMissingData.NOT_BREACHING,
     });
-  const group = new LambdaDeploymentGroup(canaryScope, "Group", {
+  const group = new LambdaDeploymentGroup(scope, "Group", {
     alias,
-    deploymentConfig: steps[canary],
+    deploymentConfig,
     alarms: [
       alarm("Errors", alias.metricErrors({ period, statistic: "Sum" }), 0, "An invocation of the alias failed"),
       alarm(
@@ -64,5 +78,4 @@ export function delivered(
     id: "AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AWSCodeDeployRoleForLambdaLimited]",
     reason: "CodeDeploy's role holds AWS's own policy for moving a Lambda alias: CDK's construct always attaches it",
   });
-  return alias as IFunction;
 }

@@ -80,8 +80,11 @@ export class ServingStack extends Stack {
     if (key) key.grant(collect, "kms:GenerateDataKey");
 
     const api = new Api(this, "Api", config, {
-      collect: delivered(this, config, collect, Duration.seconds(2)),
-      recommend: delivered(this, config, recommend, Duration.seconds(1)),
+      collect: delivered(this, config, collect, { slow: Duration.seconds(2) }),
+      recommend: delivered(this, config, recommend, {
+        slow: Duration.seconds(1),
+        provisioned: config.delivery.provisionedConcurrency,
+      }),
     });
     new CfnOutput(this, "ApiUrl", { value: api.url });
     new CfnOutput(this, "PublishFunction", { value: this.publish.functionName });

@@ -62,3 +62,41 @@ describe("delivery.canary", () => {
     expect(() => templatesOf("dev", wrong)).toThrow(/delivery\.canary: "half".*use one of off, 10-percent-5-minutes/);
   });
 });
+
+describe("delivery.provisionedConcurrency", () => {
+  const warm = templatesOf("dev", { delivery: { provisionedConcurrency: 3 } });
+  const aliases = (templates: Templates) =>
+    resources(templates, "AWS::Lambda::Alias").map(([id, { Properties }]) => [
+      id.replace(/[0-9A-F]{8}$/, ""),
+      Properties.ProvisionedConcurrencyConfig,
+    ]);
+
+  test("0: there is no alias", () => expect(aliases(off)).toEqual([]));
+
+  test("keeps instances of recommend started, behind an alias that the API calls, without CodeDeploy", () => {
+    expect(aliases(warm)).toEqual([["RecommendDeliveryLive", { ProvisionedConcurrentExecutions: 3 }]]);
+    expect(called(warm).filter((uri) => /Live/.test(uri))).toHaveLength(1);
+    const allowed = properties(warm, "AWS::Lambda::Permission").map(({ FunctionName }) => text(FunctionName));
+    for (const uri of called(warm)) expect(allowed).toContain(uri);
+    expect(resources(warm).filter(([, { Type }]) => /CodeDeploy/.test(Type))).toEqual([]);
+  });
+
+  test("goes with canaries: the same alias, so that neither switch takes it away from the API", () => {
+    const both = templatesOf("dev", { delivery: { canary: "10-percent-5-minutes", provisionedConcurrency: 3 } });
+    expect(aliases(both)).toEqual([
+      ["CollectDeliveryLive", undefined],
+      ["RecommendDeliveryLive", { ProvisionedConcurrentExecutions: 3 }],
+    ]);
+    const id = (templates: Templates) =>
+      resources(templates, "AWS::Lambda::Alias")
+        .map(([id]) => id)
+        .filter((id) => id.startsWith("Recommend"));
+    expect(id(both)).toEqual(id(warm));
+  });
+
+  test.each([-1, 1.5, 1001])("%d is refused", (provisionedConcurrency) => {
+    expect(() => templatesOf("dev", { delivery: { provisionedConcurrency } })).toThrow(
+      /delivery\.provisionedConcurrency: .* is not allowed; must be/,
+    );
+  });
+});

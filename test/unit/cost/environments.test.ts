@@ -21,6 +21,13 @@ test.each(sizes)("the settings shown for $dailyListeners listeners carry them", 
   expect(needs).toEqual([]);
 });
 
+test("instances that are kept started are on the idle bill", () => {
+  const warm = report("dev", 0, region, { delivery: { provisionedConcurrency: 2 } });
+  const added = warm.idle - report("dev", 0, region).idle;
+  expect(added).toBeCloseTo(2 * 0.5 * 730 * 3600 * prices["us-east-1"].lambdaProvisionedGbSecond.usd);
+  expect(warm.unknown).toEqual([]);
+});
+
 test("a recommendation gets cheaper with size", () => {
   const each = sizes.map((size) => report(size.environment, size.dailyListeners, region, size.overrides));
   const cost = each.map(({ perMillionRecommendations }) => perMillionRecommendations);
