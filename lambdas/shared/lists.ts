@@ -16,9 +16,12 @@ export interface Item {
 export interface List {
   readonly release: string;
   readonly generatedAt: string;
-  readonly source: Source;
+  readonly source: Exclude<Source, "similar">;
   readonly items: readonly Item[];
 }
+
+/** Artists like one artist, best first; `reason` is null in each. */
+export type SimilarArtists = Omit<List, "source">;
 
 /** Told of each key whose bytes cannot be right; the answer goes on without it. */
 export type Damaged = (key: string, error: Error) => void;
@@ -50,11 +53,33 @@ export class Lists {
     return this.segment(release, EVERYBODY);
   }
 
+  /** Undefined when the release has none for the artist. @throws CacheUnavailable */
+  async similar(release: string, artistId: string): Promise<SimilarArtists | undefined> {
+    const found = await this.#found(release, cacheKeys.similar(release, artistId), true);
+    return found && { release, ...found };
+  }
+
   /** Undefined when it is missing, damaged, empty, or none of its artists has a name any more. */
   async #read(release: string, key: string): Promise<List | undefined> {
+    const found = await this.#found(release, key, false);
+    return found && { release, ...found, source: found.source as List["source"] };
+  }
+
+  async #found(release: string, key: string, similar: boolean) {
     const bytes = await this.#cache.get(key);
-    const value = bytes && this.#decode(key, bytes, release);
+    const value = bytes && this.#decode(key, bytes, release, similar);
     if (!value) return undefined;
+    const { generatedAt, source } = value;
+    const items = await this.named(release, value);
+    if (items.length === 0) return undefined;
+    return { generatedAt: new Date(generatedAt * 1000).toISOString(), source, items };
+  }
+
+  /** The artists of a value by name, ranked; those without one are left out. @throws CacheUnavailable */
+  async named(
+    release: string,
+    value: Pick<Value, "artists" | "scores" | "reasons" | "reasonArtists">,
+  ): Promise<Item[]> {
     const artist = await this.#names.of(release, [...value.artists, ...value.reasonArtists]);
     const items = value.artists.flatMap((no, i) => {
       const found = artist(no);
@@ -69,18 +94,13 @@ export class Lists {
         reason: because ? { artistId: because.id, name: because.name, text: `because you play ${because.name}` } : null,
       };
     });
-    if (items.length === 0) return undefined;
-    return {
-      release,
-      generatedAt: new Date(value.generatedAt * 1000).toISOString(),
-      source: value.source,
-      items: items.map((item, i) => ({ ...item, rank: i + 1 })),
-    };
+    return items.map((item, i) => ({ ...item, rank: i + 1 }));
   }
 
-  #decode(key: string, bytes: Buffer, release: string): Value | undefined {
+  #decode(key: string, bytes: Buffer, release: string, similar: boolean): Value | undefined {
     try {
       const value = decodeValue(bytes);
+      if ((value.source === "similar") !== similar) throw new Error(`the value is a list of source ${value.source}`);
       if (value.releaseTag !== releaseTag(release)) throw new Error("the value belongs to another release");
       return value;
     } catch (error) {

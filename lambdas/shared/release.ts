@@ -60,6 +60,8 @@ export const cacheKeys = {
   listener: (release: string, listenerId: string) => `r:${release}:l:${listenerId}`,
   segment: (release: string, segment: string) => `r:${release}:s:${segment}`,
   chunk: (release: string, chunk: number) => `r:${release}:c:${chunk}`,
+  similar: (release: string, artistId: string) => `r:${release}:a:${artistId}`,
+  vectors: (release: string, part: number) => `r:${release}:v:${part}`,
   manifest: (release: string) => `r:${release}:manifest`,
 } as const;
 

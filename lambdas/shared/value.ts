@@ -1,5 +1,5 @@
 /** How a list was found. The order is the code on the wire. */
-export const SOURCES = ["personal", "segment", "popular"] as const;
+export const SOURCES = ["personal", "segment", "popular", "similar"] as const;
 export type Source = (typeof SOURCES)[number];
 
 /** One recommendation list as the cache holds it; arrays `artists`, `scores` and `reasons` run in step. */

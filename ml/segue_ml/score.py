@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,11 +18,16 @@ from .export import Exported
 from .ials import Rows, confidence, contributions
 from .pairs import Pairs
 from .segments import EVERYBODY, fallback, segment_of
+from .similar import Similar
 from .value import MAX_ARTIST, MAX_ITEMS, Value, encode
+from .vectors import encode_part
 
 MOST_REASONS = 5
 LISTENERS_AT_ONCE = 2048
 SCORES_AT_ONCE = 16 << 20
+# Of the vectors that serving loads; a part's line stays below 1 MiB at any rank.
+PART_ARTISTS = 512
+MOST_PARTS = 16
 ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 SEGMENT = re.compile(r"@(?:[0-9]{1,2}-[0-9]{1,2}|65\+)?/(?:[A-Z]{2}(?:-[A-Za-z0-9]{1,8})?)?")
 LISTENER_FIELDS = {"listenerId", "artists", "weights", "ageGroup", "place"}
@@ -36,13 +42,15 @@ class LineError(SegueError):
 
 @dataclass(frozen=True)
 class Request:
-    """A listener (with artist numbers and weights) or, when `listener` is false, a segment asked for by name."""
+    """A listener (with artist numbers and weights); else a segment, artist or part of the vectors asked for by name."""
 
     name: str
     listener: bool
     segment: str
     artists: list[int]
     weights: list[float]
+    #: Ids of the artists: of one whose similar artists are asked for, or of all of a part of the vectors.
+    ids: tuple[str, ...] = ()
 
 
 def parse(line: bytes, number: int) -> Request:
@@ -62,6 +70,8 @@ def parse(line: bytes, number: int) -> Request:
         need(isinstance(segment, str) and bool(SEGMENT.fullmatch(segment)), "segment", f"{segment!r} is not a segment")
         need(len(record) == 1, "segment", "stands alone in its line")
         return Request(segment, False, segment, [], [])
+    if "artist" in record or "vectors" in record:
+        return _of_artists(record, need)
     for field in record:
         need(field in LISTENER_FIELDS, field, "unknown field")
     name, artists, weights = record.get("listenerId"), record.get("artists"), record.get("weights")
@@ -81,6 +91,29 @@ def parse(line: bytes, number: int) -> Request:
     return Request(name, True, segment_of(age_group, place), artists, [float(weight) for weight in weights])
 
 
+def _of_artists(record: dict, need: Callable[[bool, str, str], None]) -> Request:
+    """`{"artist":17,"artistId":"a17"}`, or `{"vectors":0,"artists":[[17,"a17"],…]}`."""
+
+    def artist(number: object, name: object, field: str) -> tuple[int, str]:
+        fits = type(number) is int and 1 <= number <= MAX_ARTIST and isinstance(name, str) and bool(ID.fullmatch(name))
+        need(fits, field, f"{number!r}, {name!r} is not an artist's number and id")
+        return number, name
+
+    if "artist" in record:
+        need(set(record) == {"artist", "artistId"}, "artist", "stands with artistId alone")
+        number, name = artist(record["artist"], record["artistId"], "artist")
+        return Request(f"~{name}", False, "", [number], [], (name,))
+    part, pairs = record["vectors"], record.get("artists")
+    need(set(record) == {"vectors", "artists"}, "vectors", "stands with artists alone")
+    need(type(part) is int and 0 <= part < MOST_PARTS, "vectors", f"{part!r} is not a number from 0 to {MOST_PARTS - 1}")
+    fits = isinstance(pairs, list) and len(pairs) <= PART_ARTISTS and all(
+        isinstance(pair, list) and len(pair) == 2 for pair in pairs
+    )
+    need(fits, "artists", f"not a list of {PART_ARTISTS} pairs of number and id at most")
+    found = [artist(*pair, "artists") for pair in pairs]
+    return Request(f"#{part}", False, "", [number for number, _ in found], [], tuple(name for _, name in found))
+
+
 class Scorer:
     """Lists from one exported model, stamped with one release."""
 
@@ -92,27 +125,39 @@ class Scorer:
         self._exported, self._device = exported, device
         self._stamp = {"generated_at": generated_at, "release_tag": release_tag}
         self._size = size
+        self._similar = Similar(exported, size)
         self._strongest = None if exported.neighbours is None else exported.neighbours.strongest()
 
     def lines(self, body: bytes) -> list[str]:
         """Output lines `<listener id or segment> <value, base64>` in the input's order; empty lines are skipped."""
         requests = [parse(line, at) for at, line in enumerate(body.split(b"\n"), 1) if line.strip()]
-        values: list[Value | None] = [None] * len(requests)
+        values: list[Value | bytes | None] = [None] * len(requests)
+        similar: list[int] = []
         personal: list[tuple[int, np.ndarray, np.ndarray]] = []
         for at, request in enumerate(requests):
+            if request.name.startswith("~"):
+                similar.append(at)
+                continue
+            if request.name.startswith("#"):
+                pairs = list(zip(request.artists, request.ids, strict=True))
+                values[at] = encode_part(self._exported, self._stamp["release_tag"], pairs)
+                continue
             positions, weights = self._history(request)
             if len(positions):
                 personal.append((at, positions, weights))
             else:
                 values[at] = self._segment(request)
+        found = self._similar.of([requests[at].artists[0] for at in similar])
+        for at, (artists, scores) in zip(similar, found, strict=True):
+            values[at] = Value("similar", artists=artists, scores=scores, reasons=[0] * len(artists), **self._stamp)
         personal.sort(key=lambda item: len(item[1]))  # listeners of similar length are solved together
         for first in range(0, len(personal), LISTENERS_AT_ONCE):
             part = personal[first : first + LISTENERS_AT_ONCE]
-            found = self._personal([requests[at] for at, _, _ in part], [item[1:] for item in part])
-            for (at, _, _), value in zip(part, found, strict=True):
+            lists = self._personal([requests[at] for at, _, _ in part], [item[1:] for item in part])
+            for (at, _, _), value in zip(part, lists, strict=True):
                 values[at] = value
         return [
-            f"{request.name} {base64.b64encode(encode(value)).decode()}"
+            f"{request.name} {base64.b64encode(value if isinstance(value, bytes) else encode(value)).decode()}"
             for request, value in zip(requests, values, strict=True)
             if value is not None
         ]

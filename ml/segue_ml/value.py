@@ -7,7 +7,7 @@ import math
 import struct
 from dataclasses import dataclass, field
 
-SOURCES = ("personal", "segment", "popular")
+SOURCES = ("personal", "segment", "popular", "similar")
 VERSION, HEADER = 1, struct.Struct("<BBBBII")
 MAX_ITEMS, MAX_REASON_ARTISTS, MAX_ARTIST, MAX_U32 = 100, 15, 0xFFFFFF, 0xFFFFFFFF
 
