@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,14 +48,67 @@ class Dataset:
         return Pairs.build(self.rows[chosen], self.columns[chosen], self.weights[chosen], self.shape)
 
 
-def read_dataset(interactions: Path, listeners: Path, artists: Path) -> Dataset:
-    """Reads the three channels. Raises SegueError, naming channel and column, for a channel that is absent or empty, a
-    missing column, a wrong type, a null, a weight that is negative or not a number, an unknown artist, or data with
-    fewer than two listeners or artists."""
-    table = _read(interactions, "interactions", INTERACTIONS)
+def read_dataset(
+    interactions: Path,
+    listeners: Path,
+    artists: Path,
+    keep: Callable[[pa.Table], np.ndarray] | None = None,
+    artist_numbers: np.ndarray | None = None,
+) -> Dataset:
+    """Reads the three channels; of the interactions the rows where `keep` (bool [rows]) holds, a batch at a time.
+    `artist_numbers` are the artists' positions in place of those with an interaction. Raises SegueError, naming channel
+    and column, for a channel that is absent or empty, a missing column, a wrong type, a null, a weight that is negative
+    or not a number, an unknown artist, or data with fewer than two listeners or artists."""
+    table = _read(interactions, "interactions", INTERACTIONS, keep=keep)
     profile = _read(listeners, "listeners", LISTENERS, required=("listener_id",))
-    catalogue = _read(artists, "artists", ARTISTS)
+    numbers, weights, times = _values(table, read_catalogue(artists))
+    if artist_numbers is None:
+        artist_numbers, columns = np.unique(numbers, return_inverse=True)
+    else:
+        columns = np.searchsorted(artist_numbers, numbers)
+    ids, rows = _codes(table["listener_id"])
+    require_two(len(ids), len(artist_numbers))
+    age_groups, where = _profiles(profile, ids)
+    return Dataset(
+        ids, artist_numbers.astype(np.int32), rows, columns.astype(np.int32), weights, times, age_groups, where
+    )
 
+
+def read_catalogue(artists: Path) -> np.ndarray:
+    """The artist numbers of the artists channel, ascending."""
+    return np.unique(_numbers(_read(artists, "artists", ARTISTS), "artist_no"))
+
+
+def require_two(listeners: int, artists: int) -> None:
+    """Raises SegueError where there is nothing to compare."""
+    for what, found in (("listener", listeners), ("artist", artists)):
+        if found < 2:
+            raise SegueError(f"interactions: only {found} {what}; training needs at least 2 listeners and 2 artists")
+
+
+def count_rows(interactions: Path) -> int:
+    """Rows of the interactions by the files' footers; 0 where they cannot be read, which reading them will say."""
+    total = 0
+    for file in sorted(interactions.rglob("*.parquet")):
+        try:
+            total += pq.read_metadata(file).num_rows
+        except (pa.ArrowException, OSError):
+            return 0
+    return total
+
+
+def stream_interactions(
+    interactions: Path, known: np.ndarray, rows: int = 1 << 16
+) -> Iterator[tuple[pa.Table, np.ndarray, np.ndarray, np.ndarray]]:
+    """The interactions a batch at a time: the batch, and its artist numbers, weights and times (ms), checked as
+    read_dataset does."""
+    for table in _batches(interactions, "interactions", INTERACTIONS, tuple(INTERACTIONS), rows):
+        for name, kind in INTERACTIONS.items():
+            _check(table, "interactions", name, kind, True)
+        yield (table, *_values(table, known))
+
+
+def _values(table: pa.Table, known: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     weights = _numbers(table, "weight").astype(np.float32)
     bad = ~np.isfinite(weights) | (weights < 0)
     if bad.any():
@@ -63,21 +117,12 @@ def read_dataset(interactions: Path, listeners: Path, artists: Path) -> Dataset:
             f"interactions: column 'weight' holds {weights[at]} in row {at + 1} ({int(bad.sum())} such rows); "
             "weights must be numbers from 0"
         )
-    known = np.unique(_numbers(catalogue, "artist_no"))
     numbers = _numbers(table, "artist_no")
     strange = ~np.isin(numbers, known)
     if strange.any():
         raise SegueError(f"interactions: artist_no {numbers[strange][0]} is not in the artists channel")
-    artist_numbers, columns = np.unique(numbers, return_inverse=True)
-    ids, rows = _codes(table["listener_id"])
-    for what, found in (("listener", len(ids)), ("artist", len(artist_numbers))):
-        if found < 2:
-            raise SegueError(f"interactions: only {found} {what}; training needs at least 2 listeners and 2 artists")
     times = table["time"].cast(pa.timestamp("ms", tz="UTC")).cast(pa.int64()).to_numpy()
-    age_groups, where = _profiles(profile, ids)
-    return Dataset(
-        ids, artist_numbers.astype(np.int32), rows, columns.astype(np.int32), weights, times, age_groups, where
-    )
+    return numbers, weights, times
 
 
 def read_adjacency(path: Path, names: str) -> list[np.ndarray]:
@@ -116,21 +161,24 @@ def adjacency_pairs(*files: list[np.ndarray]) -> list[Pairs]:
     return result
 
 
-def _read(folder: Path, channel: str, columns: dict[str, str], required: tuple[str, ...] | None = None) -> pa.Table:
-    files = sorted(folder.rglob("*.parquet")) if folder.is_dir() else []
-    if not files:
-        raise SegueError(f"{channel}: no Parquet file in {folder}; is the channel {channel!r} part of the job?")
+def _read(
+    folder: Path,
+    channel: str,
+    columns: dict[str, str],
+    required: tuple[str, ...] | None = None,
+    keep: Callable[[pa.Table], np.ndarray] | None = None,
+) -> pa.Table:
     wanted = tuple(columns) if required is None else required
-    tables = []
-    for file in files:
-        try:
-            present = pq.read_schema(file).names
-            missing = [name for name in wanted if name not in present]
-            if missing:
-                raise SegueError(f"{channel}: column {missing[0]!r} is missing in {file.name}; it has {present}")
-            tables.append(pq.read_table(file, columns=[name for name in columns if name in present]))
-        except pa.ArrowException as error:
-            raise SegueError(f"{channel}: cannot read {file.name}: {error}") from error
+    if keep is None:
+        tables = []
+        for file in _files(folder, channel):
+            try:
+                present = _present(file, channel, wanted)
+                tables.append(pq.read_table(file, columns=[name for name in columns if name in present]))
+            except pa.ArrowException as error:
+                raise SegueError(f"{channel}: cannot read {file.name}: {error}") from error
+    else:
+        tables = [table.filter(pa.array(keep(table))) for table in _batches(folder, channel, columns, wanted)]
     try:
         table = pa.concat_tables(tables, promote_options="permissive")
     except pa.ArrowException as error:
@@ -140,6 +188,35 @@ def _read(folder: Path, channel: str, columns: dict[str, str], required: tuple[s
     for name in table.column_names:
         _check(table, channel, name, columns[name], name in wanted)
     return table
+
+
+def _files(folder: Path, channel: str) -> list[Path]:
+    files = sorted(folder.rglob("*.parquet")) if folder.is_dir() else []
+    if not files:
+        raise SegueError(f"{channel}: no Parquet file in {folder}; is the channel {channel!r} part of the job?")
+    return files
+
+
+def _present(file: Path, channel: str, wanted: tuple[str, ...]) -> list[str]:
+    present = pq.read_schema(file).names
+    missing = [name for name in wanted if name not in present]
+    if missing:
+        raise SegueError(f"{channel}: column {missing[0]!r} is missing in {file.name}; it has {present}")
+    return present
+
+
+def _batches(
+    folder: Path, channel: str, columns: dict[str, str], wanted: tuple[str, ...], rows: int = 1 << 16
+) -> Iterator[pa.Table]:
+    """A channel's rows a batch at a time: what is read ahead is a part of a row group."""
+    for file in _files(folder, channel):
+        try:
+            present = _present(file, channel, wanted)
+            with pq.ParquetFile(file, pre_buffer=False, buffer_size=1 << 20) as source:
+                for batch in source.iter_batches(rows, columns=[name for name in columns if name in present]):
+                    yield pa.Table.from_batches([batch])
+        except pa.ArrowException as error:
+            raise SegueError(f"{channel}: cannot read {file.name}: {error}") from error
 
 
 _IS = {

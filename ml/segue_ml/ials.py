@@ -105,10 +105,21 @@ class Ridge:
         """Scaled so that `settings.ridge` is the geometric mean of the average listener's and the average artist's
         ridge. Only that product matters: what one side's ridge takes, the other side's vectors make up for. So the
         setting means the same whichever side is the larger."""
-        sides = []
-        for lengths, others in ((pairs.lengths, pairs.width), (np.bincount(pairs.columns), pairs.height)):
-            sides.append(np.mean((lengths[lengths > 0] + settings.a0 * others) ** settings.nu))
-        return cls(float(settings.ridge / np.sqrt(np.prod(sides))), settings.a0, settings.nu)
+        return cls.between(
+            settings,
+            np.mean(cls.sizes(settings, pairs.lengths, pairs.width)),
+            np.mean(cls.sizes(settings, np.bincount(pairs.columns), pairs.height)),
+        )
+
+    @staticmethod
+    def sizes(settings: Settings, lengths: np.ndarray, others: int) -> np.ndarray:
+        """(m + a0 · others)^ν of each row that has interactions."""
+        return (lengths[lengths > 0] + settings.a0 * others) ** settings.nu
+
+    @classmethod
+    def between(cls, settings: Settings, listeners: float, artists: float) -> Ridge:
+        """From the mean of `sizes` on either side."""
+        return cls(float(settings.ridge / np.sqrt(listeners * artists)), settings.a0, settings.nu)
 
     def __call__(self, counts: Tensor, others: int) -> Tensor:
         return self.scale * (counts + self.a0 * others) ** self.nu
