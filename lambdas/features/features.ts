@@ -5,12 +5,9 @@ import { inTransaction } from "../shared/postgres";
 import type { Bucket } from "../shared/storage";
 import { chunks, type Part, writeParquet, writePart } from "./parts";
 import { refreshListenerProfiles } from "./profiles";
+import { CODE_VERSION, compute, sourceOf } from "./queries";
 import { writeScoring } from "./scoring";
-import artistFeatures from "./sql/artist-features.sql";
-import createInteractions from "./sql/create-interactions.sql";
-import fillInteractions from "./sql/fill-interactions.sql";
-import known from "./sql/known.sql";
-import listenerFeatures from "./sql/listener-features.sql";
+import tables from "./tables.json";
 import { faultsOf, type Validation, validate } from "./validation";
 
 export interface FeatureRun {
@@ -26,64 +23,28 @@ export interface FeatureSet {
 
 /** Any number: two runs must not refresh the profiles for two moments at once. */
 const LOCK = 7_308_604_858;
-/** Runs whose rows stay in Postgres; the files of all runs stay in the lake. */
-const RUNS_KEPT = 3;
-
-const string = (name: string): ParquetColumn => ({ name, type: "STRING" });
-const int = (name: string): ParquetColumn => ({ name, type: "INT32" });
-const double = (name: string): ParquetColumn => ({ name, type: "DOUBLE" });
-
-const INTERACTIONS: readonly ParquetColumn[] = [
-  string("listener_id"),
-  int("artist_no"),
-  { name: "weight", type: "FLOAT" },
-  { name: "time", type: "TIMESTAMP" },
-  ...["plays", "likes", "clicks", "skips"].map(int),
-];
-const LISTENERS: readonly ParquetColumn[] = [
-  ...["listener_id", "age_group", "country", "region", "city"].map(string),
-  ...["interactions", "plays", "full_plays", "partial_plays", "skips", "likes", "clicks", "searches"].map(int),
-  ...["artists", "active_days"].map(int),
-  { name: "last_event", type: "TIMESTAMP", nullable: true },
-  ...["recent_artists", "recent_songs"].map(string),
-];
-const ARTISTS: readonly ParquetColumn[] = [
-  int("artist_no"),
-  ...["artist_id", "name", "genre"].map(string),
-  ...["followers", "active_days", "trending_rank", "plays", "likes"].map(int),
-  ...["listened_mean", "listened_std"].map(double),
-];
+/** Columns of a table of the snapshot. */
+const columnsOf = (table: keyof typeof tables): ParquetColumn[] =>
+  Object.entries(tables[table]).map(([name, type]) => ({
+    name,
+    type: type as ParquetColumn["type"],
+    // A listener who has an account alone.
+    nullable: name === "last_event",
+  }));
 /** Lists that Parquet holds as JSON text. */
 const AS_TEXT = new Set(["recent_artists", "recent_songs"]);
 
-/** What makes the features: a snapshot names the queries that it was made with. */
-const CODE_VERSION = createHash("sha256")
-  .update([known, createInteractions, fillInteractions, listenerFeatures, artistFeatures].join("\n"))
-  .digest("hex")
-  .slice(0, 16);
-
-/** The events that a snapshot is made of. */
-interface Source {
-  readonly events: number;
-  readonly firstEvent: Date | null;
-  readonly lastEvent: Date | null;
-  readonly lastArrival: Date | null;
-}
-const sourceRange = `SELECT count(*)::int AS events, min(client_time) AS "firstEvent", max(client_time) AS "lastEvent",
-  max(arrival_time) AS "lastArrival" FROM known_events`;
 const lastRun = "SELECT interactions FROM feature_runs WHERE run_id <> $1 ORDER BY as_of DESC, run_id DESC LIMIT 1";
 const remember = `INSERT INTO feature_runs (run_id, as_of, interactions) VALUES ($1, $2, $3)
   ON CONFLICT (run_id) DO UPDATE SET as_of = excluded.as_of, interactions = excluded.interactions`;
 
-const schemaOf = (columns: readonly ParquetColumn[]) =>
-  Object.fromEntries(columns.map(({ name, type }) => [name, type]));
 /** One checksum for the whole snapshot: of its files' names and checksums. */
 const checksumOf = (parts: readonly Part[]): string =>
   createHash("sha256")
     .update(parts.map(({ key, sha256 }) => `${sha256}  ${key.split("/").slice(2).join("/")}\n`).join(""))
     .digest("hex");
 
-const columnsOf = (columns: readonly ParquetColumn[]) =>
+const listOf = (columns: readonly ParquetColumn[]) =>
   columns.map(({ name }) => (AS_TEXT.has(name) ? `${name}::text` : name)).join(", ");
 const total = (parts: readonly Part[]) => parts.reduce((sum, { rows }) => sum + rows, 0);
 
@@ -108,7 +69,7 @@ export async function buildFeatures(client: Client, lake: Bucket, { runId, asOf 
       await client.query(remember, [runId, asOf, written.counts.interactions]);
       return {
         ...written,
-        source: (await client.query<Source>(sourceRange)).rows[0],
+        source: await sourceOf(client),
         parts: [...written.parts, report],
       };
     });
@@ -119,7 +80,7 @@ export async function buildFeatures(client: Client, lake: Bucket, { runId, asOf 
       schemaVersion: 1,
       codeVersion: CODE_VERSION,
       source,
-      schema: { interactions: schemaOf(INTERACTIONS), listeners: schemaOf(LISTENERS), artists: schemaOf(ARTISTS) },
+      schema: tables,
       files: parts,
       counts,
       sha256: checksumOf(parts),
@@ -128,27 +89,6 @@ export async function buildFeatures(client: Client, lake: Bucket, { runId, asOf 
     return { counts, manifestKey, prefix };
   } finally {
     await client.query("SELECT pg_advisory_unlock($1)", [LOCK]);
-  }
-}
-
-async function compute(client: Client, runId: string, asOf: Date): Promise<void> {
-  await client.query("SET LOCAL timezone = 'UTC'");
-  // The default sorts a listener's history on disk.
-  await client.query("SET LOCAL work_mem = '64MB'");
-  await client.query("SELECT set_config('segue.as_of', $1, true)", [asOf.toISOString()]);
-  await client.query("SELECT set_config('segue.run_id', $1, true)", [runId]);
-  await client.query(known);
-  await client.query(createInteractions);
-  await client.query(fillInteractions);
-  await client.query("ANALYZE interactions");
-  for (const [table, insert] of [
-    ["listener_features", listenerFeatures],
-    ["artist_features", artistFeatures],
-  ] as const) {
-    await client.query(`DELETE FROM ${table} WHERE run_id = $1`, [runId]);
-    await client.query(insert, [runId]);
-    const newest = `SELECT run_id FROM (SELECT DISTINCT run_id FROM ${table}) runs ORDER BY run_id DESC LIMIT $2`;
-    await client.query(`DELETE FROM ${table} WHERE run_id <> $1 AND run_id NOT IN (${newest})`, [runId, RUNS_KEPT]);
   }
 }
 
@@ -163,17 +103,15 @@ async function check(client: Client, lake: Bucket, prefix: string, runId: string
 }
 
 async function write(client: Client, lake: Bucket, prefix: string, runId: string) {
-  const parquet = (name: string, columns: readonly ParquetColumn[], from: string, values: unknown[] = []) =>
-    writeParquet(client, lake, `${prefix}/${name}`, columns, `SELECT ${columnsOf(columns)} FROM ${from}`, values);
-  const interactions = await parquet(
-    "interactions",
-    INTERACTIONS,
-    "interactions ORDER BY listener_id, artist_no, time",
-  );
+  const parquet = (name: keyof typeof tables, from: string, values: unknown[] = []) => {
+    const columns = columnsOf(name);
+    return writeParquet(client, lake, `${prefix}/${name}`, columns, `SELECT ${listOf(columns)} FROM ${from}`, values);
+  };
+  const interactions = await parquet("interactions", "interactions ORDER BY listener_id, artist_no, time");
   const ofRun = (table: string, order: string) => `${table} WHERE run_id = $1 ORDER BY ${order}`;
-  const listeners = await parquet("listeners", LISTENERS, ofRun("listener_features", "listener_id"), [runId]);
-  const artists = await parquet("artists", ARTISTS, ofRun("artist_features", "artist_no"), [runId]);
-  const scoring = await writeScoring(client, lake, `${prefix}/scoring`, runId);
+  const listeners = await parquet("listeners", ofRun("listener_features", "listener_id"), [runId]);
+  const artists = await parquet("artists", ofRun("artist_features", "artist_no"), [runId]);
+  const scoring = await writeScoring(client, lake, `${prefix}/scoring`);
   const catalogue = await writeCatalogue(client, lake, prefix, runId);
   return {
     parts: [...interactions, ...listeners, ...artists, ...scoring, catalogue],

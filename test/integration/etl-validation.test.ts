@@ -1,7 +1,6 @@
 import type { Client } from "pg";
 import { buildFeatures } from "../../lambdas/features/features";
-import createInteractions from "../../lambdas/features/sql/create-interactions.sql";
-import known from "../../lambdas/features/sql/known.sql";
+import { openViews } from "../../lambdas/features/queries";
 import { validate } from "../../lambdas/features/validation";
 import { startDatabase, type TestDatabase } from "../support/postgres";
 import { MemoryBucket } from "../support/stores";
@@ -99,8 +98,7 @@ test("what is later than the run's moment is found, wherever it came from", asyn
     await features.query(
       "SELECT set_config('segue.as_of', '2026-11-22T00:00:00Z', true), set_config('segue.run_id', 'r', true)",
     );
-    await features.query(known);
-    await features.query(createInteractions);
+    await openViews(features);
     await features.query("INSERT INTO interactions VALUES ('l1', 1, 1, '2026-11-22T00:00:01Z', 1, 0, 0, 0)");
     const { passed, rules } = await validate(features, undefined);
     expect(passed).toBe(false);

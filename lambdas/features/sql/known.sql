@@ -1,25 +1,23 @@
--- What was known at the moment segue.as_of: events that had happened and had arrived by then. Every feature reads events through
--- this view, so none can see the future. The moment sits in a sub-select to be read once a query and not once a row.
+-- What was known at the moment: events that had happened and had arrived by then. Every feature reads events through this, so none can
+-- see the future.
 --
 -- heard: a play is full from 90 % of the song on, skipped below 20 %, else partial.
--- weight of an event as an interaction: a play counts the share that was heard and a skipped one 0; a like counts 2, as much as two
--- whole plays; a click 0.1.
-CREATE OR REPLACE TEMP VIEW known_events AS
+-- millionths: weight of an event as an interaction. A play counts the share that was heard and a skipped one 0; a like counts 2, as
+-- much as two whole plays; a click 0.1. Whole numbers add up to the same in any order, so in any plan and on any engine.
 SELECT
   e.*,
   CASE
-    WHEN type = 'like' THEN 2
-    WHEN type = 'click' THEN 0.1
-    WHEN share >= 0.2 THEN share
+    WHEN type = 'like' THEN 2000000
+    WHEN type = 'click' THEN 100000
+    WHEN share >= 0.2 THEN CAST(floor(share * 1000000 + 0.5) AS integer)
     ELSE 0
-  END AS weight,
+  END AS millionths,
   CASE WHEN share >= 0.9 THEN 'full' WHEN share >= 0.2 THEN 'partial' WHEN share IS NOT NULL THEN 'skipped' END AS heard
 FROM (
   SELECT
     *,
-    CASE WHEN type = 'play' THEN least(1, listened_seconds / duration_seconds) END AS share,
-    (client_time AT TIME ZONE 'UTC')::date AS day
-  FROM events
-  WHERE client_time <= (SELECT current_setting('segue.as_of')::timestamptz)
-    AND arrival_time <= (SELECT current_setting('segue.as_of')::timestamptz)
+    CASE WHEN type = 'play' THEN least(1, listened_seconds / nullif(duration_seconds, 0)) END AS share,
+    CAST(client_time AS date) AS day
+  FROM event_rows
+  WHERE client_time <= (SELECT as_of FROM moment) AND arrival_time <= (SELECT as_of FROM moment)
 ) e

@@ -1,17 +1,14 @@
--- $1 run id, $2 fewest listeners of a segment: smaller ones could tell who is in them.
+-- Segments and how many listeners are in each: age group and place, either of them also alone, a region also as its country.
 WITH places AS (
-  SELECT age_group, country, CASE WHEN region <> '' THEN country || '-' || region ELSE country END AS place
-  FROM listener_features
-  WHERE run_id = $1
+  SELECT age_group, country, CASE WHEN region <> '' THEN country || '-' || region ELSE country END AS place FROM listener_rows
+), widened AS (
+  SELECT age_group, place FROM places
+  UNION ALL SELECT age_group, country FROM places WHERE country <> place
+  UNION ALL SELECT age_group, '' FROM places WHERE place <> ''
+  UNION ALL SELECT '', place FROM places WHERE age_group <> ''
+  UNION ALL SELECT '', country FROM places WHERE age_group <> '' AND country <> place
 )
-SELECT '@' || s.age_group || '/' || s.place AS segment
-FROM places p
-CROSS JOIN LATERAL (
-  SELECT DISTINCT * FROM (VALUES
-    (p.age_group, p.place), (p.age_group, p.country), (p.age_group, ''), ('', p.place), ('', p.country)
-  ) AS widened (age_group, place)
-) s
-WHERE s.age_group <> '' OR s.place <> ''
-GROUP BY s.age_group, s.place
-HAVING count(*) >= $2
-ORDER BY s.age_group, s.place
+SELECT '@' || age_group || '/' || place AS segment, count(*) AS listeners
+FROM widened
+WHERE age_group <> '' OR place <> ''
+GROUP BY age_group, place

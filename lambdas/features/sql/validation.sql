@@ -1,5 +1,5 @@
 -- How many rows break each rule, with some of them; and the counts that shares are taken of.
-WITH bad_events AS (
+WITH bad AS (
   SELECT
     CASE
       WHEN type NOT IN ('click', 'play', 'impression', 'like', 'search') THEN 'schema'
@@ -7,43 +7,51 @@ WITH bad_events AS (
         OR (type = 'play' AND (listened_seconds IS NULL OR duration_seconds IS NULL))
         OR (type = 'impression' AND (recommendation_id IS NULL OR position IS NULL)) THEN 'nulls'
       WHEN listened_seconds NOT BETWEEN 0 AND 86400 OR duration_seconds <= 0 OR duration_seconds > 86400
-        OR volume NOT BETWEEN 0 AND 1 OR position < 1 OR client_time > arrival_time + interval '5 minutes'
-        OR client_time < arrival_time - interval '2 years' THEN 'ranges'
+        OR volume NOT BETWEEN 0 AND 1 OR position < 1 OR client_time > arrival_time + INTERVAL '5' MINUTE
+        OR client_time < arrival_time - INTERVAL '2' YEAR THEN 'ranges'
     END AS rule,
-    json_build_object('eventId', event_id, 'type', type, 'fileKey', file_key) AS example
+    event_id, type, file_key, CAST(NULL AS varchar(64)) AS listener_id, CAST(NULL AS integer) AS artist_no, CAST(NULL AS real) AS weight,
+    client_time AS time
   FROM known_events
-), bad_interactions AS (
+  UNION ALL
   SELECT
     CASE
-      WHEN time > current_setting('segue.as_of')::timestamptz THEN 'leakage'
-      WHEN NOT (weight >= 0 AND weight < 'infinity') THEN 'ranges'
-    END AS rule,
-    json_build_object('listenerId', listener_id, 'artistNo', artist_no, 'time', time, 'weight', weight::text) AS example
+      WHEN time > (SELECT as_of FROM moment) THEN 'leakage'
+      WHEN NOT (weight >= 0 AND weight < CAST('infinity' AS real)) THEN 'ranges'
+    END,
+    NULL, NULL, NULL, listener_id, artist_no, weight, time
   FROM interactions
-), bad_listeners AS (
+  UNION ALL
+  SELECT CASE WHEN last_event > (SELECT as_of FROM moment) THEN 'leakage' END, NULL, NULL, NULL, listener_id, NULL, NULL, last_event
+  FROM listener_rows
+), numbered AS (
   SELECT
-    CASE WHEN last_event > current_setting('segue.as_of')::timestamptz THEN 'leakage' END AS rule,
-    json_build_object('listenerId', listener_id, 'lastEvent', last_event) AS example
-  FROM listener_features
-  WHERE run_id = current_setting('segue.run_id')
+    *,
+    count(*) OVER (PARTITION BY rule) AS found,
+    row_number() OVER (PARTITION BY rule ORDER BY coalesce(event_id, ''), coalesce(listener_id, ''), coalesce(artist_no, 0)) AS n
+  FROM bad
+  WHERE rule IS NOT NULL
 ), unknown AS (
   SELECT artist_id, count(*) AS events
-  FROM known_events LEFT JOIN artists a USING (artist_id)
+  FROM known_events
+  LEFT JOIN artist_rows a USING (artist_id)
   WHERE artist_id IS NOT NULL AND coalesce(a.name, '') = ''
   GROUP BY artist_id
-), bad AS (
-  SELECT * FROM bad_events WHERE rule IS NOT NULL
-  UNION ALL SELECT * FROM bad_interactions WHERE rule IS NOT NULL
-  UNION ALL SELECT * FROM bad_listeners WHERE rule IS NOT NULL
-), numbered AS (
-  SELECT *, row_number() OVER (PARTITION BY rule) AS n FROM bad
+), most AS (
+  SELECT *, sum(events) OVER () AS found, row_number() OVER (ORDER BY events DESC, artist_id) AS n FROM unknown
 )
-SELECT rule, count(*)::int AS rows, json_agg(example) FILTER (WHERE n <= 5) AS examples FROM numbered GROUP BY rule
+SELECT rule, CAST(found AS integer) AS found, event_id, type, file_key, listener_id, artist_no, weight, time,
+  CAST(NULL AS varchar(64)) AS artist_id, CAST(NULL AS integer) AS events
+FROM numbered
+WHERE n <= 5
 UNION ALL
-SELECT 'unknown artists', coalesce(sum(events), 0)::int,
-  (SELECT json_agg(json_build_object('artistId', artist_id, 'events', events)) FROM (SELECT * FROM unknown ORDER BY events DESC, artist_id LIMIT 5) most)
-FROM unknown
+SELECT 'unknown artists', CAST(found AS integer), NULL, NULL, NULL, NULL, NULL, NULL, NULL, artist_id, CAST(events AS integer)
+FROM most
+WHERE n <= 5
 UNION ALL
-SELECT 'events', count(*)::int, NULL FROM known_events WHERE artist_id IS NOT NULL
+SELECT 'events', CAST(count(*) AS integer), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+FROM known_events
+WHERE artist_id IS NOT NULL
 UNION ALL
-SELECT 'interactions', count(*)::int, NULL FROM interactions
+SELECT 'interactions', CAST(count(*) AS integer), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+FROM interactions

@@ -1,0 +1,24 @@
+-- Where the features' queries find their rows in Postgres. Text that decides an order goes by its bytes, as it does on any other engine.
+CREATE OR REPLACE TEMP VIEW moment AS SELECT current_setting('segue.as_of')::timestamptz AS as_of;
+
+CREATE OR REPLACE TEMP VIEW event_rows AS
+SELECT
+  event_id COLLATE "C" AS event_id, type, listener_id COLLATE "C" AS listener_id, artist_id COLLATE "C" AS artist_id, song_id,
+  client_time, arrival_time, listened_seconds, duration_seconds, volume, recommendation_id, position, query, title, rank, genre,
+  city, region, country, file_key
+FROM events;
+
+CREATE OR REPLACE TEMP VIEW artist_rows AS
+SELECT artist_no, artist_id COLLATE "C" AS artist_id, name, genre, followers, created_at FROM artists;
+
+-- An account of this very moment may have no listener id yet.
+CREATE OR REPLACE TEMP VIEW profile_rows AS
+SELECT a.listener_id COLLATE "C" AS listener_id, p.age_group, p.city, p.region, p.country, a.created_at
+FROM accounts a
+LEFT JOIN listener_profiles p USING (listener_id)
+WHERE a.listener_id IS NOT NULL;
+
+CREATE OR REPLACE TEMP VIEW listener_rows AS
+SELECT listener_id COLLATE "C" AS listener_id, age_group, country, region, last_event
+FROM listener_features
+WHERE run_id = current_setting('segue.run_id');
