@@ -3,7 +3,7 @@ import type { Client } from "pg";
 import type { ParquetColumn } from "../shared/parquet";
 import { inTransaction } from "../shared/postgres";
 import type { Bucket } from "../shared/storage";
-import { chunks, type Part, writeParquet, writePart } from "./parts";
+import { checksumOf, chunks, type Part, writeParquet, writePart } from "./parts";
 import { refreshListenerProfiles } from "./profiles";
 import { CODE_VERSION, compute, sourceOf } from "./queries";
 import { writeScoring } from "./scoring";
@@ -38,11 +38,6 @@ const lastRun = "SELECT interactions FROM feature_runs WHERE run_id <> $1 ORDER 
 const remember = `INSERT INTO feature_runs (run_id, as_of, interactions) VALUES ($1, $2, $3)
   ON CONFLICT (run_id) DO UPDATE SET as_of = excluded.as_of, interactions = excluded.interactions`;
 
-/** One checksum for the whole snapshot: of its files' names and checksums. */
-const checksumOf = (parts: readonly Part[]): string =>
-  createHash("sha256")
-    .update(parts.map(({ key, sha256 }) => `${sha256}  ${key.split("/").slice(2).join("/")}\n`).join(""))
-    .digest("hex");
 
 const listOf = (columns: readonly ParquetColumn[]) =>
   columns.map(({ name }) => (AS_TEXT.has(name) ? `${name}::text` : name)).join(", ");
@@ -111,7 +106,7 @@ async function write(client: Client, lake: Bucket, prefix: string, runId: string
   const ofRun = (table: string, order: string) => `${table} WHERE run_id = $1 ORDER BY ${order}`;
   const listeners = await parquet("listeners", ofRun("listener_features", "listener_id"), [runId]);
   const artists = await parquet("artists", ofRun("artist_features", "artist_no"), [runId]);
-  const scoring = await writeScoring(client, lake, `${prefix}/scoring`);
+  const scoring = await writeScoring(client, lake, `${prefix}/scoring`, runId);
   const catalogue = await writeCatalogue(client, lake, prefix, runId);
   return {
     parts: [...interactions, ...listeners, ...artists, ...scoring, catalogue],

@@ -15,6 +15,12 @@ export interface Part {
 const READ_ROWS = 5_000;
 const PARQUET_ROWS = 100_000;
 
+/** One checksum for a whole snapshot: of its files' names and checksums. */
+export const checksumOf = (parts: readonly Part[]): string =>
+  createHash("sha256")
+    .update(parts.map(({ key, sha256 }) => `${sha256}  ${key.split("/").slice(2).join("/")}\n`).join(""))
+    .digest("hex");
+
 /** Rows of a query, in chunks of `size`, without ever holding all of them. */
 export async function* chunks<T>(
   client: Client,
