@@ -3,7 +3,7 @@ import { readEnvironment } from "../shared/environment";
 import { count, logger, observe } from "../shared/observability";
 import { s3Bucket } from "../shared/storage";
 import { publishEnvironment } from "./environment";
-import { publish, publishInput } from "./publish";
+import { finish, loadFile, type Published, prepare, publish, publishInput } from "./publish";
 
 const environment = readEnvironment(publishEnvironment);
 const stores = {
@@ -12,10 +12,27 @@ const stores = {
   ttlSeconds: environment.TTL_SECONDS,
 };
 
-/** Loads a release into the cache: `{"runId","scoresPrefix","featuresPrefix"}` → what it holds. */
+/** Loads a release into the cache, in one call or by steps: `publishInput` → what it holds; `load` tells nothing, `prepare` where the files are listed. */
 export const handler = observe(async (event: unknown) => {
-  const published = await publish(publishInput.parse(event), stores);
+  const input = publishInput.parse(event);
+  switch (input.action) {
+    case "prepare": {
+      const { filesKey } = await prepare(input, stores);
+      return { filesKey };
+    }
+    case "load": {
+      const { lines } = await loadFile(input, stores);
+      return { lines };
+    }
+    case "finish":
+      return report(await finish(input, stores));
+    default:
+      return report(await publish(input, stores));
+  }
+});
+
+function report(published: Published): Published {
   count("ListsPublished", published.listeners + published.segments);
   logger.info("published", { ...published });
   return published;
-});
+}

@@ -44,6 +44,15 @@ export interface Sample {
   readonly key: string;
   readonly sha256: string;
 }
+
+/** Those of lowest rank by key: any key is as likely as any other, in whatever order and however many parts they come. */
+export const fewest = (samples: readonly Sample[]): Sample[] =>
+  samples
+    .map((sample) => ({ sample, rank: unitHash(sample.key) }))
+    .sort((a, b) => a.rank - b.rank)
+    .slice(0, SAMPLES)
+    .map(({ sample }) => sample);
+
 const sha256 = (bytes: Buffer): string => createHash("sha256").update(bytes).digest("hex");
 
 /**
@@ -55,7 +64,9 @@ export class Loader {
   readonly #ttl: number;
   readonly #pause: (ms: number) => Promise<unknown>;
   #batch: Entry[] = [];
-  #samples: (Sample & { readonly rank: number })[] = [];
+  #samples: Sample[] = [];
+  /** Rank of the last sample. */
+  #highest = 0;
   bytes = 0;
 
   constructor(
@@ -70,7 +81,10 @@ export class Loader {
 
   async add(key: string, value: Buffer): Promise<void> {
     const rank = unitHash(key);
-    this.#sample(key, value, rank);
+    if (this.#samples.length < SAMPLES || rank < this.#highest) {
+      this.#samples = fewest([...this.#samples, { key, sha256: sha256(value) }]);
+      this.#highest = unitHash(this.#samples.at(-1)!.key);
+    }
     this.bytes += value.length;
     const seconds = Math.round(this.#ttl * (SHORTEST_LIST + rank * (LONGEST_LIST - SHORTEST_LIST)));
     this.#batch.push({ key, value, seconds });
@@ -90,33 +104,27 @@ export class Loader {
     if (left.length > 0) await patiently(`keys from ${left[0]?.key}`, send, this.#pause);
   }
 
-  /** Reads the sampled keys back. @throws PublishError that names what is missing or differs */
-  async verify(): Promise<Sample[]> {
-    await this.flush();
+  /** Keys and checksums of a few of the entries. */
+  get samples(): Sample[] {
+    return this.#samples;
+  }
+
+  /** Reads keys back. @throws PublishError that names what is missing or differs */
+  async verify(samples: readonly Sample[]): Promise<void> {
     const wrong: string[] = [];
-    for (const { key, sha256: expected } of this.#samples) {
+    for (const { key, sha256: expected } of samples) {
       const found = await patiently(key, () => this.#cache.get(key), this.#pause);
       if (!found) wrong.push(`${key} is missing`);
       else if (sha256(found) !== expected) wrong.push(`${key} differs`);
     }
     if (wrong.length > 0) {
-      throw new PublishError(`read back ${wrong.length} of ${this.#samples.length} samples wrong: ${wrong.join(", ")}`);
+      throw new PublishError(`read back ${wrong.length} of ${samples.length} samples wrong: ${wrong.join(", ")}`);
     }
-    return this.#samples.map(({ key, sha256: sum }) => ({ key, sha256: sum }));
   }
 
   /** Writes the mark that the release is whole; it goes before the first list does. */
   async seal(key: string, manifest: string): Promise<void> {
     const entry = { key, value: manifest, seconds: Math.round(this.#ttl * MANIFEST) };
     await patiently(key, () => this.#cache.set(entry), this.#pause);
-  }
-
-  /** Keeps the keys of lowest rank: any key is as likely as any other, whatever the order. */
-  #sample(key: string, value: Buffer, rank: number): void {
-    const last = this.#samples.at(-1);
-    if (this.#samples.length === SAMPLES && last && rank >= last.rank) return;
-    const at = this.#samples.findIndex((sample) => sample.rank > rank);
-    this.#samples.splice(at < 0 ? this.#samples.length : at, 0, { key, sha256: sha256(value), rank });
-    this.#samples.length = Math.min(this.#samples.length, SAMPLES);
   }
 }

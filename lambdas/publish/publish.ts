@@ -1,26 +1,25 @@
+import { buffer } from "node:stream/consumers";
 import * as z from "zod/mini";
 import type { Cache } from "../shared/cache";
-import { type Artist, artistSchema, chunkOf, packChunk } from "../shared/catalogue";
-import {
-  cacheKeys,
-  EVERYBODY,
-  ID,
-  isSegment,
-  type ReleaseManifest,
-  releaseIdSchema,
-  releaseTag,
-} from "../shared/release";
+import { cacheKeys, EVERYBODY, type ReleaseManifest, releaseIdSchema } from "../shared/release";
 import type { Bucket } from "../shared/storage";
-import { decodeValue, type Value } from "../shared/value";
+import { ArtistSet, loadCatalogue } from "./catalogue";
+import { readLine } from "./line";
 import { lines } from "./lines";
-import { Loader, PublishError } from "./load";
+import { fewest, Loader, PublishError } from "./load";
 
-export const publishInput = z.object({
+const runInput = z.object({
   runId: releaseIdSchema,
   scoresPrefix: z.string().check(z.minLength(1)),
   featuresPrefix: z.string().check(z.minLength(1)),
 });
-export type PublishInput = z.infer<typeof publishInput>;
+type RunInput = z.infer<typeof runInput>;
+
+/** Without `action` all of it, in one call. Else one step: `prepare`, then `load` for each file, in any order, then `finish`. */
+export const publishInput = z.union([
+  z.extend(runInput, { action: z.optional(z.enum(["prepare", "finish"])) }),
+  z.object({ action: z.literal("load"), runId: releaseIdSchema, key: z.string().check(z.minLength(1)) }),
+]);
 
 export type Published = Pick<ReleaseManifest, "release" | "listeners" | "segments" | "artists" | "bytes"> & {
   readonly manifestKey: string;
@@ -31,7 +30,23 @@ const featuresManifest = z.object({
   counts: z.object({ scoring: z.int() }),
 });
 
-interface Stores {
+/** What was loaded, as the step that did it leaves it in the lake for the last. */
+const recordSchema = z.object({
+  bytes: z.int(),
+  samples: z.array(z.object({ key: z.string(), sha256: z.string() })),
+});
+const catalogueRecord = z.extend(recordSchema, { artists: z.int() });
+const fileRecord = z.extend(recordSchema, {
+  name: z.string(),
+  lines: z.int(),
+  listeners: z.int(),
+  segments: z.int(),
+  everybody: z.boolean(),
+  generatedAt: z.int(),
+});
+type FileRecord = z.infer<typeof fileRecord>;
+
+export interface Stores {
   readonly lake: Bucket;
   readonly cache: Pick<Cache, "get" | "set">;
   readonly ttlSeconds: number;
@@ -40,6 +55,13 @@ interface Stores {
 
 const folder = (prefix: string): string => (prefix.endsWith("/") ? prefix : `${prefix}/`);
 const basename = (key: string): string => key.slice(key.lastIndexOf("/") + 1);
+/** Where a publication keeps what its steps tell each other. */
+const notes = (runId: string) => {
+  const own = `runs/${runId}/publish/`;
+  return { own, artists: `${own}artists.bin`, catalogue: `${own}catalogue.json`, files: `${own}files.json` };
+};
+const recordsOf = (runId: string): string => `${notes(runId).own}loaded/`;
+const loaderOf = ({ cache, ttlSeconds, pause }: Stores): Loader => new Loader(cache, ttlSeconds, pause);
 
 /**
  * Loads what Batch Transform wrote, and the catalogue, into the cache under the keys of the release; checks that all of
@@ -47,44 +69,84 @@ const basename = (key: string): string => key.slice(key.lastIndexOf("/") + 1);
  * touches the pointer, so that nothing of it serves before `promote`.
  * @throws PublishError that says what is missing or wrong
  */
-export async function publish(input: PublishInput, { lake, cache, ttlSeconds, pause }: Stores): Promise<Published> {
-  const release = input.runId;
-  const features = folder(input.featuresPrefix);
-  const text = await lake.text(`${features}manifest.json`);
-  if (text === undefined) throw new PublishError(`${features}manifest.json does not exist`);
-  const { files, counts } = featuresManifest.parse(JSON.parse(text));
+export async function publish(input: RunInput, stores: Stores): Promise<Published> {
+  const { keys } = await prepare(input, stores);
+  for (const key of keys) await loadFile({ runId: input.runId, key }, stores);
+  return finish(input, stores);
+}
 
-  const loader = new Loader(cache, ttlSeconds, pause);
-  const catalogue = await loadCatalogue(release, `${features}catalogue.jsonl`, lake, loader);
+/**
+ * The first step: the names of the artists, and which files there are to load, as `runs/<run id>/publish/files.json` lists them.
+ * What an earlier publication noted is forgotten.
+ * @throws PublishError as `publish`
+ */
+export async function prepare(input: RunInput, stores: Stores) {
+  const { lake } = stores;
+  const { runId, featuresPrefix, scoresPrefix } = input;
+  const found = notes(runId);
+  // Before anything is loaded: without it nothing of the run can be checked.
+  await featuresOf(input, lake);
+  for (const { key } of await lake.list(recordsOf(runId))) await lake.remove(key);
+  const loader = loaderOf(stores);
+  const { artists, known } = await loadCatalogue(runId, `${folder(featuresPrefix)}catalogue.jsonl`, lake, loader);
+  await loader.flush();
+  await lake.put(found.artists, known.bytes());
+  const { bytes, samples } = loader;
+  const record: z.infer<typeof catalogueRecord> = { artists, bytes, samples };
+  await lake.put(found.catalogue, JSON.stringify(record), "application/json");
+  const keys = (await lake.list(folder(scoresPrefix))).map(({ key }) => key).filter((key) => key.endsWith(".out"));
+  await lake.put(found.files, JSON.stringify(keys.map((key) => ({ key }))), "application/json");
+  return { filesKey: found.files, keys };
+}
 
-  const parts = (await lake.list(folder(input.scoresPrefix))).filter(({ key }) => key.endsWith(".out"));
-  const total = { listeners: 0, segments: 0, everybody: false, generatedAt: 0 };
-  const rows = new Map<string, number>();
-  for (const { key } of parts) {
-    let line = 0;
-    for await (const content of lines(await lake.read(key))) {
-      line += 1;
-      const list = readLine(content, release, catalogue.has, `${key} line ${line}`);
-      total.generatedAt ||= list.value.generatedAt;
-      total.everybody ||= list.id === EVERYBODY && list.value.artists.length > 0;
-      total[list.segment ? "segments" : "listeners"] += 1;
-      const name = list.segment ? cacheKeys.segment : cacheKeys.listener;
-      await loader.add(name(release, list.id), list.bytes);
-    }
-    rows.set(basename(key), line);
+/** A middle step: all of one file, and a note of it. May be repeated. @throws PublishError that names the line */
+export async function loadFile({ runId, key }: { runId: string; key: string }, stores: Stores): Promise<FileRecord> {
+  const { lake } = stores;
+  const loader = loaderOf(stores);
+  const known = new ArtistSet(await buffer(await lake.read(notes(runId).artists)));
+  const context = { release: runId, known: (no: number) => known.has(no) };
+  const count = { lines: 0, listeners: 0, segments: 0, everybody: false, generatedAt: 0 };
+  for await (const content of lines(await lake.read(key))) {
+    count.lines += 1;
+    const line = readLine(content, context, `${key} line ${count.lines}`);
+    if (line.kind === "listener") count.listeners += 1;
+    if (line.kind === "segment") count.segments += 1;
+    count.everybody ||= line.everybody;
+    count.generatedAt ||= line.generatedAt ?? 0;
+    if (line.entry) await loader.add(line.entry.key, line.entry.bytes);
   }
-  checkCounts(files, counts.scoring, rows, input.scoresPrefix);
-  if (!total.everybody) throw new PublishError(`${input.scoresPrefix} holds no list for the segment ${EVERYBODY}`);
+  await loader.flush();
+  const { bytes, samples } = loader;
+  const record: FileRecord = { name: basename(key), ...count, bytes, samples };
+  await lake.put(`${recordsOf(runId)}${record.name}.json`, JSON.stringify(record), "application/json");
+  return record;
+}
 
+/** The last step: counts and checksums, and only then the manifest. @throws PublishError as `publish` */
+export async function finish(input: RunInput, stores: Stores): Promise<Published> {
+  const { lake } = stores;
+  const { runId: release, scoresPrefix } = input;
+  const { files, counts } = await featuresOf(input, lake);
+  const catalogue = catalogueRecord.parse(await note(notes(release).catalogue, lake));
+  const records: FileRecord[] = [];
+  for (const { key } of await lake.list(recordsOf(release))) records.push(fileRecord.parse(await note(key, lake)));
+  checkCounts(files, counts.scoring, records, scoresPrefix);
+  if (!records.some(({ everybody }) => everybody)) {
+    throw new PublishError(`${scoresPrefix} holds no list for the segment ${EVERYBODY}`);
+  }
+  const sum = (of: (record: FileRecord) => number) => records.reduce((total, record) => total + of(record), 0);
+  const samples = fewest([catalogue, ...records].flatMap((record) => record.samples));
+  const loader = loaderOf(stores);
+  await loader.verify(samples);
   const manifest: ReleaseManifest = {
     release,
-    runId: input.runId,
-    generatedAt: new Date(total.generatedAt * 1000).toISOString(),
-    listeners: total.listeners,
-    segments: total.segments,
+    runId: release,
+    generatedAt: new Date(1000 * (records.find(({ generatedAt }) => generatedAt)?.generatedAt ?? 0)).toISOString(),
+    listeners: sum(({ listeners }) => listeners),
+    segments: sum(({ segments }) => segments),
     artists: catalogue.artists,
-    bytes: loader.bytes,
-    samples: await loader.verify(),
+    bytes: catalogue.bytes + sum(({ bytes }) => bytes),
+    samples,
   };
   const manifestKey = `releases/${release}/manifest.json`;
   await lake.put(manifestKey, JSON.stringify(manifest), "application/json");
@@ -93,39 +155,24 @@ export async function publish(input: PublishInput, { lake, cache, ttlSeconds, pa
   return { release, listeners, segments, artists, bytes, manifestKey };
 }
 
-interface List {
-  readonly id: string;
-  readonly segment: boolean;
-  readonly bytes: Buffer;
-  readonly value: Value;
+async function featuresOf({ featuresPrefix }: RunInput, lake: Bucket) {
+  return featuresManifest.parse(await note(`${folder(featuresPrefix)}manifest.json`, lake));
 }
 
-/** Checks all that can be checked of one list. @throws PublishError that names file and line */
-function readLine(line: string, release: string, known: (artistNo: number) => boolean, where: string): List {
-  const [id = "", base64 = "", ...more] = line.trimEnd().split(" ");
-  const segment = isSegment(id);
-  if (more.length > 0 || !(segment || ID.test(id))) {
-    throw new PublishError(`${where}: expected "<listener id or segment> <base64>", found ${line.slice(0, 80)}`);
-  }
-  const bytes = Buffer.from(base64, "base64");
-  try {
-    const value = decodeValue(bytes);
-    if (value.releaseTag !== releaseTag(release)) throw new Error(`scored for another release than ${release}`);
-    const stranger = [...value.artists, ...value.reasonArtists].find((artist) => !known(artist));
-    if (stranger !== undefined) throw new Error(`artist ${stranger} is not in the catalogue`);
-    return { id, segment, bytes, value };
-  } catch (error) {
-    throw new PublishError(`${where}: ${id}: ${(error as Error).message}`, { cause: error });
-  }
+async function note(key: string, lake: Bucket): Promise<unknown> {
+  const text = await lake.text(key);
+  if (text === undefined) throw new PublishError(`${key} does not exist`);
+  return JSON.parse(text);
 }
 
 /** Says which output is short, not only that one is. */
 function checkCounts(
   files: readonly { key: string; rows: number }[],
   scoring: number,
-  found: ReadonlyMap<string, number>,
+  records: readonly FileRecord[],
   prefix: string,
 ): void {
+  const found = new Map(records.map((record) => [record.name, record.lines]));
   const asked = files.filter(({ key }) => key.includes("/scoring/"));
   const short = asked.flatMap(({ key, rows }) => {
     const out = `${basename(key)}.out`;
@@ -136,35 +183,4 @@ function checkCounts(
   const lists = [...found.values()].reduce((sum, count) => sum + count, 0);
   if (short.length === 0 && lists === scoring) return;
   throw new PublishError(`${prefix} holds ${lists} of ${scoring} lists${short.map((what) => `; ${what}`).join("")}`);
-}
-
-async function loadCatalogue(release: string, key: string, lake: Bucket, loader: Loader) {
-  // One bit for each number that an artist can have: 2 MB, however long the catalogue.
-  const seen = new Uint8Array(2 ** 21);
-  let artists = 0;
-  let last = 0;
-  let chunk: Artist[] = [];
-  const write = async () => {
-    if (chunk[0]) await loader.add(cacheKeys.chunk(release, chunkOf(chunk[0].no)), packChunk(chunk));
-    chunk = [];
-  };
-  for await (const line of lines(await lake.read(key))) {
-    const artist = readArtist(line, `${key} line ${artists + 1}`);
-    if (artist.no <= last) throw new PublishError(`${key}: artist ${artist.no} comes after ${last}`);
-    if (chunkOf(artist.no) !== chunkOf(last)) await write();
-    last = artist.no;
-    chunk.push(artist);
-    seen[artist.no >> 3]! |= 1 << (artist.no & 7);
-    artists += 1;
-  }
-  await write();
-  return { artists, has: (no: number) => (seen[no >> 3]! & (1 << (no & 7))) !== 0 };
-}
-
-function readArtist(line: string, where: string): Artist {
-  try {
-    return artistSchema.parse(JSON.parse(line));
-  } catch (error) {
-    throw new PublishError(`${where}: not an artist: ${line.slice(0, 80)}`, { cause: error });
-  }
 }

@@ -9,6 +9,10 @@ export interface RunOutput {
   /** Lists of segments beside `@/`. */
   readonly segments?: readonly string[];
   readonly generatedAt?: string;
+  /** Artists with a list of similar ones: the ten that follow. */
+  readonly similar?: number;
+  /** Parts of the vectors. */
+  readonly vectors?: readonly Buffer[];
   /** Score lists in each output file. */
   readonly perFile?: number;
   /** The artist before the first of listener `l0`: releases that start apart have lists that cannot be taken for each other's. */
@@ -26,6 +30,8 @@ export async function writeRunOutput(
     listeners = 30,
     artists = 1500,
     segments = ["@25-34/", "@25-34/US-CA"],
+    similar = 0,
+    vectors = [],
     perFile = 20,
     from = 0,
     ...rest
@@ -48,6 +54,8 @@ export async function writeRunOutput(
   };
   const lists = [
     ...Array.from({ length: listeners }, (_, i) => line(`l${i}`, "personal", i, true)),
+    ...Array.from({ length: similar }, (_, i) => line(`~a${i + 1}`, "similar", i + 1, false)),
+    ...vectors.map((part, i) => `#${i} ${part.toString("base64")}`),
     ...segments.map((segment, i) => line(segment, "segment", 100 + i, false)),
     line("@/", "popular", 0, false),
   ];
@@ -70,3 +78,6 @@ export async function writeRunOutput(
     outputs: files.map(({ key }) => `runs/${runId}/scores/${key.split("/").at(-1)}.out`),
   };
 }
+
+/** The lists of these runs are under the ids that are asked for; `test/unit/recommend` tests that listeners have others. */
+export const sameIds = { listenerIdOf: async (accountId: string) => accountId };

@@ -1,8 +1,10 @@
-import { publish } from "../../../lambdas/publish/publish";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { finish, loadFile, prepare, publish } from "../../../lambdas/publish/publish";
 import { CacheUnavailable } from "../../../lambdas/shared/cache";
 import { unpackChunk } from "../../../lambdas/shared/catalogue";
 import { cacheKeys, releaseTag } from "../../../lambdas/shared/release";
-import { decodeValue } from "../../../lambdas/shared/value";
+import { decodeValue, encodeValue } from "../../../lambdas/shared/value";
 import { writeRunOutput } from "../../support/run-output";
 import { MemoryBucket, MemoryCache } from "../../support/stores";
 
@@ -78,6 +80,90 @@ test("a repeat writes the same again", async () => {
   expect(lake.objects).toEqual(first.lake);
 });
 
+describe("lines of artists", () => {
+  const file = join(__dirname, "..", "..", "vectors", "fold-in-v1.json");
+  const vectors = (JSON.parse(readFileSync(file, "utf8")) as { parts: string[] }).parts.map((part) =>
+    Buffer.from(part, "hex"),
+  );
+
+  test("give the similar ones by the artist's id, and the vectors by part", async () => {
+    run = await writeRunOutput(lake, { runId, similar: 25, vectors });
+    expect(await go()).toMatchObject({ listeners: 30, segments: 3 });
+    expect(decodeValue(cache.entries.get(cacheKeys.similar(runId, "a7"))!)).toMatchObject({
+      source: "similar",
+      artists: Array.from({ length: 10 }, (_, i) => 8 + i),
+    });
+    expect([0, 1, 2].map((part) => cache.entries.get(cacheKeys.vectors(runId, part)))).toEqual([...vectors, undefined]);
+  });
+
+  test("keep nothing for an artist without a vector, nor for a part without an artist", async () => {
+    const nobody = encodeValue({
+      ...{ source: "similar", generatedAt: 1, releaseTag: releaseTag(runId) },
+      ...{ artists: [], scores: [], reasons: [], reasonArtists: [] },
+    });
+    const header = Buffer.from(vectors[0]!.subarray(0, 36 + 4 * 6));
+    header.writeUInt16LE(0, 4);
+    run = await writeRunOutput(lake, { runId, similar: 1, vectors: [header] });
+    await edit(run.outputs[1]!, (text) => text.replace(/^~a1 .*$/m, `~a1 ${nobody.toString("base64")}`));
+    await go();
+    expect([...cache.entries.keys()].filter((key) => /:[av]:/.test(key))).toEqual([]);
+  });
+
+  test.each([
+    [
+      "a listener's list under an artist",
+      (text: string) => text.replace("l1 ", "~a1 "),
+      /~a1: a list of source personal/,
+    ],
+    ["similar artists under a listener", (text: string) => text.replace("~a1 ", "l1 "), /l1: a list of source similar/],
+    ["vectors cut short", (text: string) => text.replace(/^(#0 .{80}).*$/m, "$1"), /#0: vectors: 60 bytes/],
+    [
+      "vectors that are a list",
+      (text: string) => text.replace(/^#0 .*$/m, `#0 ${"AwAA".repeat(20)}`),
+      /#0: vectors: version 3/,
+    ],
+  ])("%s are refused", async (_, change, message) => {
+    run = await writeRunOutput(lake, { runId, similar: 1, vectors, perFile: 100 });
+    await edit(run.outputs[0]!, change);
+    await expect(go()).rejects.toThrow(message);
+  });
+});
+
+describe("step by step", () => {
+  const stores = () => ({ lake, cache, ttlSeconds, pause });
+
+  test("the files load in any order, some twice, and the release is the same as in one call", async () => {
+    const whole = await go();
+    const first = { entries: new Map(cache.entries), manifest: await lake.text(whole.manifestKey) };
+    cache.entries.clear();
+    const { keys, filesKey } = await prepare(run.input, stores());
+    expect(JSON.parse((await lake.text(filesKey))!)).toEqual(keys.map((key) => ({ key })));
+    for (const key of [...keys.reverse(), keys[0]!]) await loadFile({ runId, key }, stores());
+    expect(await finish(run.input, stores())).toEqual(whole);
+    expect(new Map([...cache.entries].sort())).toEqual(new Map([...first.entries].sort()));
+    expect(JSON.parse((await lake.text(whole.manifestKey))!)).toEqual(JSON.parse(first.manifest!));
+  });
+
+  test("a file that was not loaded this time is missing, whatever an earlier publication noted", async () => {
+    await go();
+    const { keys } = await prepare(run.input, stores());
+    await loadFile({ runId, key: keys[1]! }, stores());
+    await expect(finish(run.input, stores())).rejects.toThrow(/part-00000.jsonl.out is missing/);
+  });
+
+  test("what the cache lost between the steps shows before the manifest is written", async () => {
+    const { keys } = await prepare(run.input, stores());
+    for (const key of keys) await loadFile({ runId, key }, stores());
+    cache.entries.delete(cacheKeys.chunk(runId, 1));
+    await expect(finish(run.input, stores())).rejects.toThrow(/read back 1 of 35 samples wrong: .*:c:1 is missing/);
+    expect(cache.entries.has(cacheKeys.manifest(runId))).toBe(false);
+  });
+
+  test("a file cannot be loaded before the artists are known", async () => {
+    await expect(loadFile({ runId, key: run.outputs[0]! }, stores())).rejects.toThrow(/artists.bin does not exist/);
+  });
+});
+
 describe("the release is refused, and not sealed,", () => {
   const cases: [string, () => Promise<void>, RegExp][] = [
     [
@@ -108,12 +194,12 @@ describe("the release is refused, and not sealed,", () => {
     [
       "when an id has a form that ids never have",
       () => edit(run.outputs[0]!, (text) => text.replace("l3 ", "l/3 ")),
-      /line 4: expected "<listener id or segment> <base64>", found l\/3/,
+      /line 4: expected "<name> <base64>", found l\/3/,
     ],
     [
       "when the server answered with an error page",
       () => edit(run.outputs[0]!, () => "<html>502 Bad Gateway</html>"),
-      /line 1: expected "<listener id or segment> <base64>"/,
+      /line 1: expected "<name> <base64>"/,
     ],
     [
       "when it names an artist that the catalogue lacks",
