@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import type { Client } from "pg";
 import type { ParquetColumn } from "../shared/parquet";
 import { inTransaction } from "../shared/postgres";
@@ -37,7 +36,6 @@ const AS_TEXT = new Set(["recent_artists", "recent_songs"]);
 const lastRun = "SELECT interactions FROM feature_runs WHERE run_id <> $1 ORDER BY as_of DESC, run_id DESC LIMIT 1";
 const remember = `INSERT INTO feature_runs (run_id, as_of, interactions) VALUES ($1, $2, $3)
   ON CONFLICT (run_id) DO UPDATE SET as_of = excluded.as_of, interactions = excluded.interactions`;
-
 
 const listOf = (columns: readonly ParquetColumn[]) =>
   columns.map(({ name }) => (AS_TEXT.has(name) ? `${name}::text` : name)).join(", ");
