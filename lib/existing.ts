@@ -64,7 +64,12 @@ export const cache = z.strictObject({
 const bucketName = z.string().regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, { error: "must be the name of a bucket" });
 
 /** Buckets, for the zones named. They are never emptied, and their settings (expiry, encryption, access) stay yours. */
-export const buckets = z.strictObject({ raw: bucketName.optional(), lake: bucketName.optional() });
+export const buckets = z.strictObject({
+  raw: bucketName.optional(),
+  lake: bucketName.optional(),
+  /** Holds `pseudonym/v1`, the key of listener ids: 32 bytes. One is made there when it is missing. */
+  keys: bucketName.optional(),
+});
 
 /** The parts of an environment that are judged together. */
 interface Brought {
@@ -140,12 +145,18 @@ export function mistakes({
     users?.publish,
     "must be another user: only it may write",
   );
-  const { raw, lake: clean } = lake.existing;
+  const { raw, lake: clean, keys } = lake.existing;
   when(
     Boolean(raw && raw === clean),
     "lake.existing.raw",
     raw,
     "must be another bucket than the lake: raw records hold coordinates",
+  );
+  when(
+    Boolean(keys && (keys === raw || keys === clean)),
+    "lake.existing.keys",
+    keys,
+    "must be another bucket than raw and lake: whoever reads those must not learn who is who",
   );
   when(
     Boolean(raw && clean && lake.accessLogs),

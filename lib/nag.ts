@@ -28,7 +28,7 @@ export const meantWildcards: readonly MeantWildcard[] = [
   },
   {
     at: /-data\/Hooks\/HooksRole\//,
-    resource: /Lake\w+\.Arn>\/\*$/,
+    resource: /(Lake|Keys)\w+\.Arn>\/\*$/,
     reason: "Empties the whole bucket before the bucket is deleted",
   },
   {

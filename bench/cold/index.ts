@@ -4,6 +4,8 @@
  */
 import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -12,6 +14,8 @@ import { promote } from "../../lambdas/promote/promote";
 import { publish } from "../../lambdas/publish/publish";
 import { Cache } from "../../lambdas/shared/cache";
 import { Lists } from "../../lambdas/shared/lists";
+import { cacheKeys } from "../../lambdas/shared/release";
+import { KEY, listenerOf } from "../../test/support/events";
 import { writeRunOutput } from "../../test/support/run-output";
 import { MemoryBucket } from "../../test/support/stores";
 import { startValkey } from "../../test/support/valkey";
@@ -52,6 +56,9 @@ const median = (values: readonly number[]): number => [...values].sort((a, b) =>
 
 async function main(): Promise<void> {
   const valkey = await startValkey({ bench: "on nopass ~* -@all +get +set +cluster|slots +client|setname +info" });
+  // S3 for the key of listener ids.
+  const s3 = createServer((_, response) => response.end(KEY));
+  await new Promise<void>((resolve) => s3.listen(0, "127.0.0.1", resolve));
   const folder = mkdtempSync(join(tmpdir(), "segue-bench-"));
   const cache = new Cache({
     ...{ host: "127.0.0.1", port: valkey.port, tls: false, user: "bench", password: async () => "token" },
@@ -65,6 +72,8 @@ async function main(): Promise<void> {
     await publish(input, { lake, cache, ttlSeconds: 1000 });
     await promote({ release: RELEASE }, { lake, cache });
     const list = await new Lists(cache, () => undefined).listener(RELEASE, "l7");
+    const own = await cache.get(cacheKeys.listener(RELEASE, "l7"));
+    await cache.set({ key: cacheKeys.listener(RELEASE, listenerOf("l7")), value: own!, seconds: 1000 });
     await cache.set({ key: `r:${RELEASE}:json:l7`, value: JSON.stringify(list) });
 
     const env = {
@@ -76,6 +85,7 @@ async function main(): Promise<void> {
         CACHE_USER: "bench",
         CACHE_TLS: "false",
       },
+      ...{ AWS_ENDPOINT_URL_S3: `http://127.0.0.1:${(s3.address() as AddressInfo).port}`, KEY_BUCKET: "bench" },
       ...{ LAKE_BUCKET: "bench", POWERTOOLS_SERVICE_NAME: "recommend", POWERTOOLS_LOG_LEVEL: "SILENT" },
       ...{ AWS_REGION: "eu-west-1", AWS_ACCESS_KEY_ID: "id", AWS_SECRET_ACCESS_KEY: "key", NODE_NO_WARNINGS: "1" },
     };
@@ -109,6 +119,7 @@ async function main(): Promise<void> {
     );
   } finally {
     cache.close();
+    s3.close();
     await valkey.stop();
     rmSync(folder, { recursive: true, force: true });
   }

@@ -17,6 +17,7 @@ import { readRecord } from "../../lambdas/etl/steps/read";
 import { eventSchema } from "../../lambdas/shared/events";
 import { parquetFile } from "../../lambdas/shared/parquet";
 import type { Bucket } from "../../lambdas/shared/storage";
+import { KEY } from "../../test/support/events";
 import { startDatabase } from "../../test/support/postgres";
 import { workload } from "./workload";
 
@@ -56,7 +57,7 @@ const floor = async () => {
 
 const filesOnly = async () => {
   for (const batch of batches) {
-    const { raw, rows } = prepare(batch.map(readRecord));
+    const { raw, rows } = prepare(batch.map(readRecord), KEY);
     for (const lines of raw.values()) gzipSync(`${lines.join("\n")}\n`);
     parquetFile(
       EVENT_COLUMNS,
@@ -86,6 +87,7 @@ async function main() {
     const sinks: Sinks = {
       raw: fileBucket("raw"),
       lake: fileBucket("lake"),
+      key: async () => KEY,
       async database(work) {
         const client = await database.connect("segue_etl");
         return work(client).finally(() => client.end());

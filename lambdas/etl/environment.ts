@@ -5,4 +5,5 @@ import { postgresEnvironment } from "../shared/postgres";
 export const etlEnvironment = postgresEnvironment.extend({
   RAW_BUCKET: z.string().min(1),
   LAKE_BUCKET: z.string().min(1),
+  KEY_BUCKET: z.string().min(1),
 });

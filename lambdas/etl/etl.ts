@@ -5,12 +5,14 @@ import type { Client } from "pg";
 import type { Bucket } from "../shared/storage";
 import { type Prepared, prepare, type Quarantined } from "./steps/prepare";
 import { readRecord } from "./steps/read";
-import { filesToWrite, openDays, sealFile, storeArtists, storeEvents } from "./store";
+import { filesToWrite, linkAccounts, openDays, sealFile, storeArtists, storeEvents } from "./store";
 
 /** Where a batch goes. */
 export interface Sinks {
   readonly raw: Bucket;
   readonly lake: Bucket;
+  /** The key of listener ids. */
+  readonly key: () => Promise<Buffer>;
   /** Runs work on a connection that is closed afterwards. */
   readonly database: <T>(work: (client: Client) => Promise<T>) => Promise<T>;
 }
@@ -37,7 +39,7 @@ const PARALLEL = 16;
  */
 export async function etl(records: readonly KinesisStreamRecord[], sinks: Sinks, replay = false): Promise<Outcome> {
   const { raw, lake } = sinks;
-  const prepared = prepare(records.map(readRecord));
+  const prepared = prepare(records.map(readRecord), await sinks.key());
   if (!replay) {
     await inParallel([...prepared.raw], async ([key, lines]) => {
       await raw.put(key, await promisify(gzip)(`${lines.join("\n")}\n`), "application/gzip");
@@ -55,13 +57,14 @@ export async function etl(records: readonly KinesisStreamRecord[], sinks: Sinks,
   };
 }
 
-async function store({ rows, artists, placeOf }: Prepared, { lake, database }: Sinks, replay: boolean) {
+async function store({ rows, listeners, artists, placeOf }: Prepared, { lake, database }: Sinks, replay: boolean) {
   const refused = new Map<string, Quarantined>();
   let inserted = 0;
   // A batch without a good event must not wake a paused database.
   if (rows.length > 0) {
     await database(async (client) => {
       await openDays(client, rows);
+      await linkAccounts(client, listeners);
       await storeArtists(client, artists);
       const stored = await storeEvents(client, rows);
       inserted = stored.inserted;

@@ -2,6 +2,7 @@ import type { KinesisStreamBatchResponse, KinesisStreamEvent } from "aws-lambda"
 import { readEnvironment } from "../shared/environment";
 import { count, logger, observe } from "../shared/observability";
 import { withPostgres } from "../shared/postgres";
+import { keyOf } from "../shared/pseudonym";
 import { s3Bucket, s3Client } from "../shared/storage";
 import { traced } from "../shared/tracing";
 import { etlEnvironment } from "./environment";
@@ -12,6 +13,7 @@ const s3 = s3Client();
 const sinks: Sinks = {
   raw: s3Bucket(settings.RAW_BUCKET, s3),
   lake: s3Bucket(settings.LAKE_BUCKET, s3),
+  key: keyOf(settings.KEY_BUCKET),
   database: (work) => traced("## postgres", () => withPostgres(settings, work)),
 };
 

@@ -29,6 +29,11 @@ export async function openDays(client: Client, rows: readonly CleanEvent[]): Pro
   for (const day of days) await client.query("SELECT open_event_day($1::date)", [day]);
 }
 
+/** Tells the accounts of a batch under which listener ids their events go, where that is not known. */
+export async function linkAccounts(client: Client, listeners: ReadonlyMap<string, string>): Promise<void> {
+  await client.query("SELECT link_accounts($1, $2)", [[...listeners.keys()], [...listeners.values()]]);
+}
+
 export interface Stored {
   readonly inserted: number;
   /** Events whose values Postgres does not take, with what it says. */

@@ -2,4 +2,7 @@ import { z } from "zod";
 import { postgresEnvironment } from "../shared/postgres";
 
 /** Environment variables of `features`. */
-export const featuresEnvironment = postgresEnvironment.extend({ LAKE_BUCKET: z.string().min(1) });
+export const featuresEnvironment = postgresEnvironment.extend({
+  LAKE_BUCKET: z.string().min(1),
+  KEY_BUCKET: z.string().min(1),
+});

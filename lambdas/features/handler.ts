@@ -2,14 +2,17 @@ import { z } from "zod";
 import { readEnvironment } from "../shared/environment";
 import { count, logger, observe } from "../shared/observability";
 import { withPostgres } from "../shared/postgres";
+import { keyOf } from "../shared/pseudonym";
 import { releaseIdSchema } from "../shared/release";
 import { s3Bucket } from "../shared/storage";
 import { traced } from "../shared/tracing";
 import { featuresEnvironment } from "./environment";
 import { buildFeatures, type FeatureSet } from "./features";
+import { linkAccounts } from "./profiles";
 
 const settings = readEnvironment(featuresEnvironment);
 const lake = s3Bucket(settings.LAKE_BUCKET);
+const key = keyOf(settings.KEY_BUCKET);
 
 const inputSchema = z.object({ runId: releaseIdSchema, asOf: z.iso.datetime({ offset: true }) });
 
@@ -21,7 +24,12 @@ export const handler = observe(async (event: unknown): Promise<FeatureSet> => {
     throw new Error(`input of features: ${faults.join("; ")}`);
   }
   const run = { runId: input.data.runId, asOf: new Date(input.data.asOf) };
-  const built = await traced("## features", () => withPostgres(settings, (client) => buildFeatures(client, lake, run)));
+  const built = await traced("## features", () =>
+    withPostgres(settings, async (client) => {
+      await linkAccounts(client, await key());
+      return buildFeatures(client, lake, run);
+    }),
+  );
   count("Interactions", built.counts.interactions);
   logger.info("features built", { ...built });
   return built;

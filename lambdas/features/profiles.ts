@@ -1,5 +1,8 @@
 import type { Client } from "pg";
 import { placeAt, UNKNOWN } from "../shared/places";
+import { pseudonym } from "../shared/pseudonym";
+import linkSql from "./sql/link-accounts.sql";
+import linkPage from "./sql/link-page.sql";
 import profilePage from "./sql/profile-page.sql";
 import refreshProfiles from "./sql/refresh-profiles.sql";
 
@@ -9,6 +12,21 @@ interface Account {
   readonly listener_id: string;
   readonly latitude: number | null;
   readonly longitude: number | null;
+}
+
+/**
+ * Gives every account that has none its listener id. The ETL has done so for those that sent an event.
+ * @param key of listener ids
+ */
+export async function linkAccounts(client: Client, key: Buffer): Promise<void> {
+  let last = "";
+  for (;;) {
+    const { rows } = await client.query<{ account_id: string }>(linkPage, [last, PAGE]);
+    if (rows.length === 0) return;
+    const accountIds = rows.map(({ account_id }) => account_id);
+    last = accountIds.at(-1)!;
+    await client.query(linkSql, [accountIds, accountIds.map((accountId) => pseudonym(key, accountId))]);
+  }
 }
 
 /**

@@ -1,7 +1,9 @@
+import { randomBytes } from "node:crypto";
 import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
-import { DeleteObjectsCommand, ListObjectVersionsCommand } from "@aws-sdk/client-s3";
+import { DeleteObjectsCommand, ListObjectVersionsCommand, PutObjectCommand } from "@aws-sdk/client-s3";
 import { DeleteModelPackageCommand, paginateListModelPackages, SageMakerClient } from "@aws-sdk/client-sagemaker";
 import type { CloudFormationCustomResourceEvent } from "aws-lambda";
+import { PSEUDONYM_KEY, PSEUDONYM_KEY_BYTES } from "../shared/pseudonym";
 import { s3Client } from "../shared/storage";
 
 type RequestType = CloudFormationCustomResourceEvent["RequestType"];
@@ -14,12 +16,13 @@ interface Hook {
 /** What each kind of hook does, and when. */
 const hooks: Readonly<Record<string, Hook>> = {
   invoke: { on: ["Create", "Update"], run: invoke },
+  "make-key": { on: ["Create", "Update"], run: makeKey },
   "empty-bucket": { on: ["Delete"], run: emptyBucket },
   "empty-model-package-group": { on: ["Delete"], run: emptyModelPackageGroup },
 };
 
 /**
- * Runs the hook that `ResourceProperties` names: `{"kind": "invoke" | "empty-bucket" | "empty-model-package-group", "target"}`.
+ * Runs the hook that `ResourceProperties` names: `{"kind": one of the above, "target"}`.
  * @throws Error that says what failed; an unknown kind, too
  */
 export async function runHook(event: CloudFormationCustomResourceEvent): Promise<void> {
@@ -35,6 +38,19 @@ async function invoke(target: string): Promise<void> {
   const { FunctionError, Payload } = await lambda.send(new InvokeCommand({ FunctionName: target, Payload: "{}" }));
   if (FunctionError) {
     throw new Error(`${target} failed: ${new TextDecoder().decode(Payload).slice(0, 900)}`);
+  }
+}
+
+/**
+ * Puts the key of listener ids into its bucket, unless one is there: a key that is replaced makes everybody somebody else.
+ * https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+ */
+async function makeKey(target: string): Promise<void> {
+  const Body = randomBytes(PSEUDONYM_KEY_BYTES);
+  try {
+    await s3Client().send(new PutObjectCommand({ Bucket: target, Key: PSEUDONYM_KEY, Body, IfNoneMatch: "*" }));
+  } catch (error) {
+    if ((error as Error).name !== "PreconditionFailed") throw error;
   }
 }
 

@@ -5,4 +5,6 @@ import { cacheEnvironment } from "../shared/cache-environment";
 export const recommendEnvironment = z.extend(cacheEnvironment, {
   /** Where promotion leaves the popular list for when the cache is away. */
   LAKE_BUCKET: z.string().check(z.minLength(1)),
+  /** Where the key of listener ids is. */
+  KEY_BUCKET: z.string().check(z.minLength(1)),
 });

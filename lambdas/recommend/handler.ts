@@ -2,6 +2,7 @@ import type { APIGatewayProxyEventV2 } from "aws-lambda";
 import { cacheOf } from "../shared/cache";
 import { readEnvironment } from "../shared/environment";
 import { count, logger, MetricUnit, metrics, observe } from "../shared/observability";
+import { keyOf, pseudonym } from "../shared/pseudonym";
 import { type Api, respond } from "./api";
 import { Breaker } from "./breaker";
 import { bundledPopular } from "./bundled";
@@ -12,6 +13,9 @@ import { Recommender } from "./recommend";
 const CACHE_MS = 50;
 
 const environment = readEnvironment(recommendEnvironment);
+const key = keyOf(environment.KEY_BUCKET);
+// Reading the key overlaps with the rest of the start, as connecting does; whoever needs it hears of a failure.
+key().catch(() => undefined);
 const recommender = new Recommender({
   cache: new Breaker(cacheOf(environment, { commandTimeout: CACHE_MS, connectTimeout: 1000 })),
   damaged: (key, error) => {
@@ -19,8 +23,8 @@ const recommender = new Recommender({
     count("CacheDamaged");
   },
   bundled: () => bundledPopular(environment.LAKE_BUCKET),
+  listenerIdOf: async (accountId) => pseudonym(await key(), accountId),
 });
-// Connecting overlaps with the rest of the start.
 void recommender.warm();
 
 const SOURCES = { personal: "AnswersPersonal", segment: "AnswersSegment", popular: "AnswersPopular" } as const;

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { type Cache, CacheUnavailable } from "../shared/cache";
 import { type Damaged, type List, Lists } from "../shared/lists";
+import { KeyUnavailable } from "../shared/pseudonym";
 import type { Popular, Recommendations } from "../shared/recommendations";
 import { EVERYBODY, POINTER_KEY, type Pointer, readPointer, segmentOf, unitHash } from "../shared/release";
 import type { PopularRequest, Request } from "./parameters";
@@ -15,6 +16,11 @@ const BUNDLED_MS = 5000;
 export class NoAnswer extends Error {
   override readonly name = "NoAnswer";
 }
+
+const AWAY = {
+  CacheUnavailable: "the cache does not answer",
+  KeyUnavailable: "listener ids cannot be told",
+} as const;
 
 type Variant = "champion" | "challenger";
 
@@ -36,6 +42,8 @@ export interface Answer<Body> {
 export interface RecommenderOptions {
   readonly cache: Pick<Cache, "get">;
   readonly damaged: Damaged;
+  /** The pseudonymous listener id of an account. @throws KeyUnavailable */
+  readonly listenerIdOf: (accountId: string) => Promise<string>;
   /** The champion's popular list from elsewhere than the cache. */
   readonly bundled?: () => Promise<List>;
   readonly now?: () => number;
@@ -43,8 +51,8 @@ export interface RecommenderOptions {
 
 /**
  * Answers with the listener's list of the release that serves, else that of their segment, else what is popular; all of one
- * answer comes from one release. While the cache is away: the popular list as last seen, or as bundled with the release,
- * marked as such.
+ * answer comes from one release. While the cache or the key of listener ids is away: the popular list as last seen, or as
+ * bundled with the release, marked as such.
  */
 export class Recommender {
   readonly #options: RecommenderOptions;
@@ -98,17 +106,19 @@ export class Recommender {
     try {
       return await find();
     } catch (error) {
-      if (!(error instanceof CacheUnavailable || error instanceof NoAnswer)) throw error;
-      // Where the cache is and why it is away is for the log, not for the client.
-      const told = error instanceof NoAnswer ? error : new NoAnswer("the cache does not answer", { cause: error });
+      if (!(error instanceof CacheUnavailable || error instanceof KeyUnavailable || error instanceof NoAnswer))
+        throw error;
+      // Where the cache or the key is and why it is away is for the log, not for the client.
+      const told = error instanceof NoAnswer ? error : new NoAnswer(AWAY[error.name], { cause: error });
       if (!this.#popular) await this.#bundle();
       if (!this.#popular) throw told;
       return { list: this.#popular, variant: "champion", hit: false, fallback: error.message };
     }
   }
 
-  async #find({ listenerId, ageGroup, place }: Request): Promise<Found> {
+  async #find({ listenerId: accountId, ageGroup, place }: Request): Promise<Found> {
     const pointer = await this.#serving();
+    const listenerId = await this.#listenerIdOf(accountId, pointer);
     const trial = pointer.challenger !== null && unitHash(`${pointer.challenger}:${listenerId}`) < pointer.share;
     const variant = trial ? "challenger" : "champion";
     const release = trial ? pointer.challenger! : pointer.champion;
@@ -117,6 +127,16 @@ export class Recommender {
     if (own) return { list: own, variant, hit: true };
     const segments = [segmentOf(ageGroup, place), segmentOf(ageGroup), segmentOf("", place), EVERYBODY];
     return { list: await this.#firstOf(release, segments), variant, hit: false };
+  }
+
+  /** Without the key the popular list is what is left, so it is there before the failure is told. */
+  async #listenerIdOf(accountId: string, { champion }: Pointer): Promise<string> {
+    try {
+      return await this.#options.listenerIdOf(accountId);
+    } catch (error) {
+      await this.#keepPopular(champion);
+      throw error;
+    }
   }
 
   async #firstOf(release: string, segments: readonly string[]): Promise<List> {

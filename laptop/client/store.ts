@@ -4,6 +4,7 @@ import { from as copyFrom } from "pg-copy-streams";
 import type { Account as AccountRow, Artist } from "../generator/world";
 
 export interface ListenerSummary {
+  /** As clients know it: the account's. */
   listenerId: string;
   ageGroup: string;
   /** As far as known. */
@@ -55,7 +56,7 @@ export class Store {
   }
 
   addAccounts(accounts: readonly AccountRow[]): Promise<void> {
-    const columns = ["listener_id", "name", "email", "birth_date", "latitude", "longitude", "created_at"];
+    const columns = ["account_id", "name", "email", "birth_date", "latitude", "longitude", "created_at"];
     const rows = accounts.map((a) => [
       a.listenerId,
       a.name,
@@ -94,10 +95,10 @@ export class Store {
          SELECT *, row_number() OVER (ORDER BY plays DESC, listener_id) - 1 AS place_in_line, count(*) OVER () AS all_listeners
          FROM played
        )
-       SELECT listener_id AS "listenerId", coalesce(age_group, '') AS "ageGroup", ${place} AS place, plays
-       FROM ranked LEFT JOIN listener_profiles USING (listener_id)
+       SELECT account_id AS "listenerId", coalesce(age_group, '') AS "ageGroup", ${place} AS place, plays
+       FROM ranked JOIN accounts USING (listener_id) LEFT JOIN listener_profiles USING (listener_id)
        WHERE place_in_line % greatest(1, all_listeners / $1::int) = 0
-       ORDER BY plays DESC, listener_id LIMIT $1::int`,
+       ORDER BY plays DESC, account_id LIMIT $1::int`,
       [count],
     );
     return rows;
@@ -107,8 +108,8 @@ export class Store {
   async topArtists(listenerId: string, count: number): Promise<PlayedArtist[]> {
     const { rows } = await this.reader.query<PlayedArtist>(
       `SELECT artist_id AS "artistId", coalesce(name, artist_id) AS name, coalesce(a.genre, '') AS genre, count(*)::int AS plays
-       FROM events LEFT JOIN artists a USING (artist_id)
-       WHERE listener_id = $1 AND type = 'play'
+       FROM events JOIN accounts USING (listener_id) LEFT JOIN artists a USING (artist_id)
+       WHERE account_id = $1 AND type = 'play'
        GROUP BY 1, 2, 3 ORDER BY plays DESC, artist_id LIMIT $2`,
       [listenerId, count],
     );

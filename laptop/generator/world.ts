@@ -2,6 +2,7 @@
 
 /** A row of `accounts`: the only place that knows who a listener is. */
 export interface Account {
+  /** The account's id, which clients send as `listenerId`; behind the API listeners have others. */
   listenerId: string;
   name: string;
   email: string;

@@ -25,7 +25,8 @@ export class Hooks extends Construct {
     super(scope, id);
     this.function = new SegueFunction(this, "hooks", {
       config,
-      description: "Runs migrations at deploy; empties buckets and the model registry at destroy",
+      description:
+        "Runs migrations and makes the key of listener ids at deploy; empties buckets and the model registry at destroy",
       schema: environment,
       environment: {},
       timeout: Duration.minutes(15),
@@ -39,6 +40,15 @@ export class Hooks extends Construct {
     const { s3Key } = Stack.of(this).resolve(code) as { s3Key: unknown };
     const resource = this.resource(id, "invoke", target.functionArn, { code: s3Key, version });
     resource.node.addDependency(after, allowed);
+  }
+
+  /** Puts a random key into a bucket, under this name, unless there is one. */
+  makeKey(id: string, bucket: IBucket, name: string): CustomResource {
+    const allowed = [this.allow(["s3:PutObject"], [bucket.arnForObjects(name)])];
+    if (bucket.encryptionKey) allowed.push(this.allow(["kms:GenerateDataKey"], [bucket.encryptionKey.keyArn]));
+    const resource = this.resource(id, "make-key", bucket.bucketName);
+    resource.node.addDependency(...allowed);
+    return resource;
   }
 
   /** Deletes all objects of a bucket before the bucket goes. Make what writes to it depend on the result, so that it goes first. */

@@ -118,6 +118,18 @@ export class Network extends Construct {
     );
   }
 
+  /** Lets functions in the VPC read this object; the endpoint refuses every other of the bucket. */
+  openObject(bucket: IBucket, key: string): void {
+    this.s3?.addToPolicy(
+      new PolicyStatement({
+        principals: [new StarPrincipal()],
+        actions: ["s3:GetObject"],
+        resources: [bucket.arnForObjects(key)],
+        conditions: { StringEquals: { "aws:PrincipalAccount": Aws.ACCOUNT_ID } },
+      }),
+    );
+  }
+
   /**
    * A security group for functions, open to nothing inwards and to these destinations outwards. Functions with the same reach should
    * share one: each costs network interfaces, which Lambda takes up to 40 minutes to give back.

@@ -12,6 +12,7 @@ import { customerKey } from "../constructs/encryption";
 import { SegueFunction } from "../constructs/function";
 import { Lake } from "../constructs/lake";
 import { Network } from "../constructs/network";
+import { PseudonymKey } from "../constructs/pseudonym-key";
 import { EventStream } from "../constructs/stream";
 import { grantDelete, grantList, grantWrite } from "../grants";
 
@@ -22,6 +23,7 @@ export class DataStack extends Stack {
   readonly network: Network;
   readonly stream: Stream;
   readonly lake: IBucket;
+  readonly pseudonyms: PseudonymKey;
   readonly features: SegueFunction;
 
   constructor(scope: Construct, id: string, config: EnvironmentConfig, props: StackProps) {
@@ -35,6 +37,8 @@ export class DataStack extends Stack {
     this.stream = events.stream;
     this.lake = lake;
     for (const bucket of [raw, lake]) this.network.openBucket(bucket);
+    this.pseudonyms = new PseudonymKey(this, "Keys", config, this.network, this.key);
+    const KEY_BUCKET = this.pseudonyms.bucket.bucketName;
 
     const attachment = this.network.attachment(this, "StoreGroup", "postgres", "s3");
     const etl = new SegueFunction(this, "etl", {
@@ -45,6 +49,7 @@ export class DataStack extends Stack {
         ...database.variables("segue_etl"),
         RAW_BUCKET: raw.bucketName,
         LAKE_BUCKET: lake.bucketName,
+        KEY_BUCKET,
       },
       timeout: Duration.seconds(config.etl.timeoutSeconds),
       memorySize: config.etl.memoryMb,
@@ -53,13 +58,14 @@ export class DataStack extends Stack {
     database.connect(etl, "segue_etl", attachment);
     grantWrite(raw, etl, "raw/*");
     grantWrite(lake, etl, "clean/*", "quarantine/*");
+    this.pseudonyms.grant(etl);
     events.feed(etl, raw, emptied);
 
     this.features = new SegueFunction(this, "features", {
       config,
       description: "Features of listeners and artists as of a moment, for a run",
       schema: featuresEnvironment,
-      environment: { ...database.variables("segue_features"), LAKE_BUCKET: lake.bucketName },
+      environment: { ...database.variables("segue_features"), LAKE_BUCKET: lake.bucketName, KEY_BUCKET },
       timeout: Duration.minutes(15),
       memorySize: 2048,
       attachment,
@@ -68,6 +74,7 @@ export class DataStack extends Stack {
     grantWrite(lake, this.features, "features/*");
     grantDelete(lake, this.features, "features/*");
     grantList(lake, this.features);
+    this.pseudonyms.grant(this.features);
 
     new CfnOutput(this, "StreamName", { value: this.stream.streamName });
     new CfnOutput(this, "EtlFunction", { value: etl.functionName });

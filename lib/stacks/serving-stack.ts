@@ -4,6 +4,7 @@ import { collectEnvironment } from "../../lambdas/collect/environment";
 import { promoteEnvironment } from "../../lambdas/promote/environment";
 import { publishEnvironment } from "../../lambdas/publish/environment";
 import { recommendEnvironment } from "../../lambdas/recommend/environment";
+import { PSEUDONYM_KEY } from "../../lambdas/shared/pseudonym";
 import type { EnvironmentConfig } from "../config";
 import { Api } from "../constructs/api";
 import { Cache } from "../constructs/cache";
@@ -19,7 +20,7 @@ export class ServingStack extends Stack {
 
   constructor(scope: Construct, id: string, config: EnvironmentConfig, data: DataStack, props: StackProps) {
     super(scope, id, props);
-    const { network, stream, lake, key } = data;
+    const { network, stream, lake, key, pseudonyms } = data;
     const cache = new Cache(this, "Cache", config, network, key);
     const LAKE_BUCKET = lake.bucketName;
 
@@ -59,13 +60,14 @@ export class ServingStack extends Stack {
       config,
       description: "Answers a listener's recommendations from the cache",
       schema: recommendEnvironment,
-      environment: { ...cache.variables("recommend"), LAKE_BUCKET },
+      environment: { ...cache.variables("recommend"), LAKE_BUCKET, KEY_BUCKET: pseudonyms.bucket.bucketName },
       timeout: Duration.seconds(5),
       // CPU comes with memory, and this one is waited for.
       memorySize: 512,
       attachment: readers,
     });
     grantRead(lake, recommend, "releases/popular.json");
+    grantRead(pseudonyms.bucket, recommend, PSEUDONYM_KEY);
     cache.connect("recommend", readers, recommend);
 
     const collect = new SegueFunction(this, "collect", {

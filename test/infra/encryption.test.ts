@@ -62,7 +62,7 @@ describe.each([
     const on = resources(templates, "AWS::S3::Bucket")
       .filter(([id]) => !id.startsWith("LakeAccessLogs"))
       .map(([, { Properties }]) => Properties.BucketEncryption.ServerSideEncryptionConfiguration[0].BucketKeyEnabled);
-    expect(on).toEqual([true, true]);
+    expect(on).toEqual([true, true, true]);
   });
 
   test("may be used by the roles that touch what it encrypts, and by no other", () => {
@@ -78,7 +78,8 @@ describe.each([
     const job = ["CreateGrant", "Decrypt", "DescribeKey", "Encrypt", "GenerateDataKey"];
     expect(Object.fromEntries([...uses].map(([role, actions]) => [role, [...actions].sort()]))).toEqual({
       Etl: both,
-      Features: ["GenerateDataKey"],
+      Features: both,
+      HooksHooks: ["GenerateDataKey"],
       Publish: both,
       Promote: both,
       Gate: both,

@@ -46,6 +46,11 @@ const meant: readonly { readonly where: RegExp; readonly form: RegExp; readonly 
     reason: "Denies everybody what comes without TLS, or with an old one",
   },
   {
+    where: /^AWS::S3::BucketPolicy/,
+    form: /^Deny s3:PutObject by \*$/,
+    reason: "Denies everybody to replace the key of listener ids",
+  },
+  {
     where: /^AWS::EC2::VPCEndpoint/,
     form: /^Allow s3:\w+ by \* if aws:PrincipalAccount$/,
     reason: "An endpoint knows no principal; the condition lets this account's in, whose own policies then decide",

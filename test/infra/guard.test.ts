@@ -62,13 +62,33 @@ const exceptions: readonly { rule: string; on: RegExp; reason: string }[] = [
   },
   {
     rule: "s3_bucket_default_encryption_kms_check",
-    on: /-data\/Lake(Raw|AccessLogs)?$/,
+    on: /-data\/(Lake(Raw|AccessLogs)?|KeysBucket)$/,
     reason: "S3's own keys encrypt; `encryption.key` puts all under a customer's",
   },
   {
     rule: "s3_bucket_logging_enabled_check",
     on: /-data\/Lake(Raw|AccessLogs)?$/,
     reason: "`lake.accessLogs` turns it on; the bucket of logs does not log itself",
+  },
+  {
+    rule: "s3_bucket_logging_enabled_check",
+    on: /-data\/KeysBucket$/,
+    reason: "One object, read once by each function that starts",
+  },
+  {
+    rule: "s3_lifecycle_policy_check",
+    on: /-data\/KeysBucket$/,
+    reason: "The key of listener ids never expires",
+  },
+  {
+    rule: "s3_version_lifecycle_policy_check",
+    on: /-data\/KeysBucket$/,
+    reason: "Nor does a version of it: that is what versions are for here",
+  },
+  {
+    rule: "s3_bucket_object_lock_enabled_check",
+    on: /-data\/KeysBucket$/,
+    reason: "Versions keep the key; its policy lets nobody replace it; an environment that is to go takes it along",
   },
   {
     rule: "s3_bucket_object_lock_enabled_check",
@@ -82,7 +102,7 @@ const exceptions: readonly { rule: string; on: RegExp; reason: string }[] = [
   },
   {
     rule: "s3_event_notifications_enabled_check",
-    on: /-data\/Lake(Raw|AccessLogs)?$/,
+    on: /-data\/(Lake(Raw|AccessLogs)?|KeysBucket)$/,
     reason: "Nothing waits for objects: the stream and the runs say when there are new ones",
   },
 ];

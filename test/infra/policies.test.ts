@@ -117,20 +117,21 @@ describe.each(all)("policies of %s", (_, templates) => {
           .flatMap(({ actions, targets }) => actions.flatMap((action) => targets.map((target) => ({ action, target }))))
           .filter(({ action }) => /^s3:(Get|Put|Delete)Object$/.test(action))
           .map(({ action, target }) => {
-            const [, raw, key] = /Lake(Raw)?[0-9A-F]{8}.*?\}\/(.*)$/.exec(target) ?? [];
-            return `${action.slice(3)} ${raw ?? "Lake"} ${key}`;
+            const [, bucket, key] = /(Lake|LakeRaw|KeysBucket)[0-9A-F]{8}.*?\}\/(.*)$/.exec(target) ?? [];
+            return `${action.slice(3)} ${bucket?.replace(/^Lake(?=Raw)|Bucket$/, "")} ${key}`;
           });
         return [name, touched.sort()];
       }),
     );
     expect(zones).toEqual({
       Etl: [
+        "GetObject Keys pseudonym/v1",
         "PutObject Lake clean/*",
         "PutObject Lake quarantine/*",
         "PutObject Raw aws/lambda/*",
         "PutObject Raw raw/*",
       ],
-      Features: ["DeleteObject Lake features/*", "PutObject Lake features/*"],
+      Features: ["DeleteObject Lake features/*", "GetObject Keys pseudonym/v1", "PutObject Lake features/*"],
       Gate: [
         "GetObject Lake releases/champion.json",
         "GetObject Lake runs/*/train/*",
@@ -144,8 +145,23 @@ describe.each(all)("policies of %s", (_, templates) => {
         "PutObject Lake releases/champion.json",
         "PutObject Lake releases/popular.json",
       ],
-      Recommend: ["GetObject Lake releases/popular.json"],
+      Recommend: ["GetObject Keys pseudonym/v1", "GetObject Lake releases/popular.json"],
     });
+  });
+
+  test("let the key of listener ids be read by three functions, and made by one", () => {
+    const touched = found.flatMap(({ where, actions, targets }) =>
+      targets.some((target) => /Keys\w*Bucket/.test(target))
+        ? actions.map((action) => `${where.replace(/Role.*/, "")} ${action}`)
+        : [],
+    );
+    const emptying = /^HooksHooks s3:(ListBucketVersions|DeleteObject(Version)?)$/;
+    expect(touched.filter((one) => !emptying.test(one)).sort()).toEqual([
+      "Etl s3:GetObject",
+      "Features s3:GetObject",
+      "HooksHooks s3:PutObject",
+      "Recommend s3:GetObject",
+    ]);
   });
 
   test("let a job read the code's object and no other of that bucket", () => {

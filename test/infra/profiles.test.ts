@@ -137,9 +137,9 @@ describe("a cache of one's own", () => {
 
 describe("buckets of one's own", () => {
   test.each([
-    [{ raw: "my-raw" }, ["Lake"]],
-    [{ lake: "my-lake" }, ["LakeRaw"]],
-    [{ raw: "my-raw", lake: "my-lake" }, []],
+    [{ raw: "my-raw" }, ["Lake", "KeysBucket"]],
+    [{ lake: "my-lake" }, ["LakeRaw", "KeysBucket"]],
+    [{ raw: "my-raw", lake: "my-lake", keys: "my-keys" }, []],
   ])("%j are neither made nor emptied", (existing, left) => {
     const templates = templatesOf("dev", { lake: { existing } });
     const found = resources(templates, "AWS::S3::Bucket").map(([id]) => id.slice(0, -8));
@@ -149,7 +149,9 @@ describe("buckets of one's own", () => {
     );
     expect(emptied).toHaveLength(left.length);
     const etl = variables(templates, "Etl");
-    for (const [zone, name] of Object.entries(existing)) expect(etl[`${zone.toUpperCase()}_BUCKET`]).toBe(name);
+    for (const [zone, name] of Object.entries(existing)) {
+      expect(etl[zone === "keys" ? "KEY_BUCKET" : `${zone.toUpperCase()}_BUCKET`]).toBe(name);
+    }
     const written = statements(templates).flatMap(({ where, targets }) => (where.startsWith("EtlRole") ? targets : []));
     for (const name of Object.values(existing)) expect(written).toContainEqual(expect.stringContaining(`:::${name}/`));
   });
@@ -275,6 +277,11 @@ describe("mistakes in what is brought along", () => {
       "one bucket for both",
       { lake: { existing: { raw: "one", lake: "one" } } },
       /lake\.existing\.raw: "one" is not allowed; must be another bucket/,
+    ],
+    [
+      "the keys in the lake",
+      { lake: { existing: { lake: "one", keys: "one" } } },
+      /lake\.existing\.keys: "one" is not allowed; must be another bucket/,
     ],
     [
       "a bucket's ARN",

@@ -35,7 +35,7 @@ export const broughtAlong: EnvironmentInput = {
       securityGroupId: "sg-0123456789abcdef1",
     },
   },
-  lake: { existing: { raw: "my-raw", lake: "my-lake" } },
+  lake: { existing: { raw: "my-raw", lake: "my-lake", keys: "my-keys" } },
   api: { auth: { type: "jwt", issuer: "https://id.example.com", audience: ["segue"] } },
 };
 

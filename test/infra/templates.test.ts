@@ -61,13 +61,18 @@ describe("network", () => {
     expect(text(endpoints[0].ServiceName)).toMatch(/\.s3$/);
   });
 
-  test("the endpoint lets only this account use only these buckets", () => {
+  test("the endpoint lets only this account use only these buckets, and of the key's bucket read the key", () => {
     const [endpoint] = properties(dev, "AWS::EC2::VPCEndpoint");
     const { Statement } = endpoint.PolicyDocument;
-    for (const { Condition, Resource: targets } of Statement) {
+    for (const { Condition, Resource, Action } of Statement) {
       expect(Condition).toEqual({ StringEquals: { "aws:PrincipalAccount": { Ref: "AWS::AccountId" } } });
-      expect(targets.map(text).every((target: string) => /^\$\{Lake\w+\.Arn\}(\/\*)?$/.test(target))).toBe(true);
+      for (const target of [Resource].flat().map(text)) {
+        if (target.startsWith("${Keys"))
+          expect([Action, target]).toEqual(["s3:GetObject", expect.stringMatching(/\.Arn\}\/pseudonym\/v1$/)]);
+        else expect(target).toMatch(/^\$\{Lake\w+\.Arn\}(\/\*)?$/);
+      }
     }
+    expect(Statement).toHaveLength(2);
   });
 
   test("each function reaches what it is for and no more", () => {
@@ -215,7 +220,8 @@ describe("what stays", () => {
     expect(left.map(([id]) => id)).toEqual([]);
     expect(kept(dev, ({ DeletionPolicy }) => DeletionPolicy === "Delete")).toEqual([]);
     const kinds = resources(dev, "Custom::SegueHook").map(([, { Properties }]) => Properties.kind);
-    expect(kinds.sort()).toEqual(["empty-bucket", "empty-bucket", "empty-model-package-group", "invoke"]);
+    const emptied = ["empty-bucket", "empty-bucket", "empty-bucket", "empty-model-package-group"];
+    expect(kinds.sort()).toEqual([...emptied, "invoke", "make-key"]);
     expect(properties(dev, "AWS::RDS::DBCluster")[0].DeletionProtection).toBe(false);
   });
 
@@ -231,7 +237,8 @@ describe("what stays", () => {
     expect(
       kept(prod, (one) => one.DeletionPolicy === policy(one.Type) && one.UpdateReplacePolicy === policy(one.Type)),
     ).toEqual([]);
-    expect(resources(prod, "Custom::SegueHook").map(([, { Properties }]) => Properties.kind)).toEqual(["invoke"]);
+    const kinds = resources(prod, "Custom::SegueHook").map(([, { Properties }]) => Properties.kind);
+    expect(kinds.sort()).toEqual(["invoke", "make-key"]);
     expect(properties(prod, "AWS::RDS::DBCluster")[0].DeletionProtection).toBe(true);
   });
 

@@ -4,7 +4,7 @@ import { publish } from "../../lambdas/publish/publish";
 import { NoAnswer, Recommender } from "../../lambdas/recommend/recommend";
 import { Cache } from "../../lambdas/shared/cache";
 import { cacheKeys, POINTER_KEY } from "../../lambdas/shared/release";
-import { writeRunOutput } from "../support/run-output";
+import { sameIds, writeRunOutput } from "../support/run-output";
 import { MemoryBucket } from "../support/stores";
 import { startValkey, type TestValkey } from "../support/valkey";
 
@@ -32,7 +32,11 @@ const cacheAs = (user: string, commandTimeout: number) =>
 const connect = () => {
   publisher = cacheAs("segue-publish", 2000);
   reader = cacheAs("segue-recommend", 200);
-  recommender = new Recommender({ cache: reader, damaged: (key, error) => expect([key, error]).toEqual([]) });
+  recommender = new Recommender({
+    ...sameIds,
+    cache: reader,
+    damaged: (key, error) => expect([key, error]).toEqual([]),
+  });
 };
 const load = async (runId: string) => {
   const { input } = await writeRunOutput(lake, { runId, listeners: 2000, perFile: 700 });
@@ -94,7 +98,7 @@ describe("from a run's output to an answer", () => {
     const readers = Array.from({ length: 20 }, async (_, i) => {
       // Time runs twenty times as fast for the readers, so that each sees many of the flips.
       const now = () => 20 * performance.now();
-      const own = new Recommender({ cache: reader, damaged: (key) => expect(key).toBe(""), now });
+      const own = new Recommender({ ...sameIds, cache: reader, damaged: (key) => expect(key).toBe(""), now });
       while (performance.now() < ends) {
         const { body } = await own.recommend({ listenerId: `l${i}`, limit: 20 });
         seen.add(body.release);

@@ -2,6 +2,8 @@ import { createHash } from "node:crypto";
 import { parquetReadObjects } from "hyparquet";
 import type { Client } from "pg";
 import { buildFeatures } from "../../lambdas/features/features";
+import { linkAccounts } from "../../lambdas/features/profiles";
+import { KEY, listenerOf } from "../support/events";
 import { startDatabase, type TestDatabase } from "../support/postgres";
 import { MemoryBucket } from "../support/stores";
 
@@ -79,7 +81,8 @@ const account = (
   longitude: number | null,
   created = "2026-01-01",
 ) =>
-  admin.query("INSERT INTO accounts VALUES ($1, 'Some Name', 'some@example.com', $2, $3, $4, $5)", [
+  admin.query("INSERT INTO accounts VALUES ($1, 'Some Name', 'some@example.com', $3, $4, $5, $6, $2)", [
+    `account-${id}`,
     id,
     birth,
     latitude,
@@ -358,8 +361,28 @@ test("without any event there are empty files and the popular segment", async ()
   expect(jsonLines(lake, "/scoring/")).toEqual([{ segment: "@/" }]);
 });
 
+test("accounts that no event has told their listener id get it, page by page; those that have one keep it", async () => {
+  await admin.query("INSERT INTO accounts (account_id, listener_id) VALUES ('known', 'told-before')");
+  await admin.query("INSERT INTO accounts (account_id) SELECT 'n' || i FROM generate_series(1, 5001) i");
+  await linkAccounts(features, KEY);
+  const { rows } = await admin.query<{ account_id: string; listener_id: string }>(
+    "SELECT account_id, listener_id FROM accounts",
+  );
+  expect(rows).toHaveLength(5002);
+  for (const { account_id, listener_id } of rows) {
+    expect(listener_id).toBe(account_id === "known" ? "told-before" : listenerOf(account_id));
+  }
+});
+
+test("an account without a listener id, as one of this very moment, is in no feature", async () => {
+  await admin.query("INSERT INTO accounts (account_id, created_at) VALUES ('just-now', '2026-01-01')");
+  const { counts } = await buildFeatures(features, new MemoryBucket(), run());
+  expect(counts.listeners).toBe(0);
+});
+
 test("the features' role sees neither names nor e-mail addresses", async () => {
   await expect(features.query("SELECT name FROM accounts")).rejects.toThrow("permission denied");
   await expect(features.query("SELECT email FROM accounts")).rejects.toThrow("permission denied");
+  await expect(features.query("UPDATE accounts SET account_id = 'x'")).rejects.toThrow("permission denied");
   await expect(features.query("DELETE FROM events")).rejects.toThrow("permission denied");
 });

@@ -5,7 +5,7 @@ import { parquetReadObjects } from "hyparquet";
 import type { Client } from "pg";
 import { etl, type Sinks } from "../../lambdas/etl/etl";
 import { deliver, type Mapping } from "../support/event-source-mapping";
-import { envelope, kinesisRecord, play } from "../support/events";
+import { envelope, KEY, kinesisRecord, play } from "../support/events";
 import { startDatabase, type TestDatabase } from "../support/postgres";
 import { MemoryBucket } from "../support/stores";
 
@@ -55,6 +55,7 @@ class World {
     return {
       raw: this.bucket("raw"),
       lake: this.bucket("lake"),
+      key: async () => KEY,
       database: async (work) => {
         const client = await database.connect("segue_etl");
         const query = client.query.bind(client) as (...all: unknown[]) => Promise<unknown>;

@@ -2,7 +2,7 @@ import type { KinesisStreamRecord } from "aws-lambda";
 import type { Client } from "pg";
 import { etl, type Sinks } from "../../lambdas/etl/etl";
 import { type Deployed, type ReplayRequest, replay } from "../../tools/replay/replay";
-import { envelope, kinesisRecord, play } from "../support/events";
+import { envelope, KEY, kinesisRecord, play } from "../support/events";
 import { startDatabase, type TestDatabase } from "../support/postgres";
 import { MemoryBucket } from "../support/stores";
 
@@ -24,6 +24,7 @@ beforeEach(async () => {
   sinks = {
     raw,
     lake,
+    key: async () => KEY,
     async database(work) {
       const client = await database.connect("segue_etl");
       return work(client).finally(() => client.end());

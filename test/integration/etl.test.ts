@@ -3,7 +3,7 @@ import type { KinesisStreamRecord } from "aws-lambda";
 import { parquetReadObjects } from "hyparquet";
 import type { Client } from "pg";
 import { etl, type Sinks } from "../../lambdas/etl/etl";
-import { envelope, kinesisRecord, play } from "../support/events";
+import { envelope, KEY, kinesisRecord, listenerOf, play } from "../support/events";
 import { startDatabase, type TestDatabase } from "../support/postgres";
 import { MemoryBucket } from "../support/stores";
 
@@ -47,6 +47,7 @@ function sinks(raw: MemoryBucket, lake: MemoryBucket, saboteur = new Saboteur(-1
   return {
     raw: guarded(raw),
     lake: guarded(lake),
+    key: async () => KEY,
     async database(work) {
       const client = await database.connect("segue_etl");
       const query = client.query.bind(client) as (...all: unknown[]) => Promise<unknown>;
@@ -181,7 +182,7 @@ test("a batch without a good event leaves a paused database alone", async () => 
 
 test("the account gives the age group and nothing else; the location becomes a place; free text is masked", async () => {
   await admin.query(
-    "INSERT INTO accounts (listener_id, name, email, birth_date) VALUES ('l1', 'Ada Lovelace', 'ada@example.com', '1996-11-23')",
+    "INSERT INTO accounts (account_id, name, email, birth_date) VALUES ('l1', 'Ada Lovelace', 'ada@example.com', '1996-11-23')",
   );
   const raw = new MemoryBucket();
   const lake = new MemoryBucket();
@@ -218,6 +219,36 @@ test("the account gives the age group and nothing else; the location becomes a p
   expect(artists).toEqual([{ artist_id: "a1", artist_no: 1, name: "The Who", genre: "hard-rock" }]);
 });
 
+test("events go under a keyed pseudonym; the account learns of it, and no store but raw and quarantine of the account", async () => {
+  await admin.query("INSERT INTO accounts (account_id) VALUES ('ada-lovelace-42'), ('bob')");
+  const raw = new MemoryBucket();
+  const lake = new MemoryBucket();
+  const mine = (eventId: string) => play({ eventId, listenerId: "ada-lovelace-42" });
+  await etl([kinesisRecord(1, envelope([mine("e1"), play({ eventId: "e2", listenerId: "bob" })]))], sinks(raw, lake));
+  await etl([kinesisRecord(2, envelope([mine("e3")]))], sinks(raw, lake));
+  const own = listenerOf("ada-lovelace-42");
+  expect(own).toMatch(/^[\w-]{22}$/);
+  expect((await stored()).map((row) => row.listener_id).sort()).toEqual([own, own, listenerOf("bob")].sort());
+  const { rows } = await admin.query("SELECT account_id, listener_id FROM accounts ORDER BY 1");
+  expect(rows).toEqual([
+    { account_id: "ada-lovelace-42", listener_id: own },
+    { account_id: "bob", listener_id: listenerOf("bob") },
+  ]);
+  const { rows: tables } = await admin.query("SELECT tablename FROM pg_tables WHERE schemaname = 'public'");
+  for (const { tablename } of tables.filter((table) => table.tablename !== "accounts")) {
+    const { rows } = await admin.query(`SELECT t::text AS row FROM ${tablename} t`);
+    expect([tablename, rows.filter(({ row }) => row.includes("ada-lovelace-42"))]).toEqual([tablename, []]);
+  }
+  for (const row of await clean(lake)) expect(JSON.stringify(row)).not.toContain("ada-lovelace-42");
+});
+
+test("without the key nothing is written, and the batch comes again", async () => {
+  const [raw, lake] = [new MemoryBucket(), new MemoryBucket()];
+  const away = () => Promise.reject(new Error("the key of listener ids: away"));
+  await expect(etl(batch, { ...sinks(raw, lake), key: away })).rejects.toThrow("the key of listener ids: away");
+  expect([raw.objects.size, lake.objects.size, (await stored()).length]).toEqual([0, 0, 0]);
+});
+
 test("artist numbers are not used up by artists that are known", async () => {
   const lake = new MemoryBucket();
   for (let i = 0; i < 20; i++) {
@@ -246,7 +277,7 @@ test.each([
   ["Madonna", "Madonna", "Madonna"],
   [".* .*", "Some title", "Some title"],
 ])("the own name %j: %j becomes %j", async (name, value, masked) => {
-  await admin.query("INSERT INTO accounts (listener_id, name) VALUES ('l1', $1)", [name]);
+  await admin.query("INSERT INTO accounts (account_id, listener_id, name) VALUES ('account', 'l1', $1)", [name]);
   const client = await database.connect("segue_etl");
   const { rows } = await client.query("SELECT without_own_name('l1', $1) AS own, without_own_name('l2', $1) AS other", [
     value,
@@ -259,6 +290,8 @@ test("the ETL's role cannot read what people told about themselves", async () =>
   for (const query of [
     "SELECT birth_date FROM accounts",
     "SELECT * FROM accounts",
+    "SELECT listener_id FROM accounts",
+    "UPDATE accounts SET listener_id = 'x'",
     "DELETE FROM events",
     "UPDATE artists SET artist_no = 5",
   ]) {

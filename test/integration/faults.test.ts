@@ -5,7 +5,7 @@ import { Breaker } from "../../lambdas/recommend/breaker";
 import { Recommender } from "../../lambdas/recommend/recommend";
 import { Cache } from "../../lambdas/shared/cache";
 import { cacheKeys, EVERYBODY } from "../../lambdas/shared/release";
-import { writeRunOutput } from "../support/run-output";
+import { sameIds, writeRunOutput } from "../support/run-output";
 import { MemoryBucket } from "../support/stores";
 import { startCluster, startValkey, type TestValkey } from "../support/valkey";
 
@@ -43,6 +43,7 @@ function cacheAs(user: string, commandTimeout: number): Cache {
 /** A function as it runs, with the limits of `lambdas/recommend/handler.ts`. */
 const start = () =>
   new Recommender({
+    ...sameIds,
     cache: new Breaker(cacheAs("segue-recommend", 50)),
     damaged: (key) => damaged.push(key),
     bundled: async () => JSON.parse((await lake.text("releases/popular.json"))!),

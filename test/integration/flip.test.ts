@@ -4,7 +4,7 @@ import { publish } from "../../lambdas/publish/publish";
 import { Recommender } from "../../lambdas/recommend/recommend";
 import { Cache } from "../../lambdas/shared/cache";
 import type { Recommendations } from "../../lambdas/shared/recommendations";
-import { writeRunOutput } from "../support/run-output";
+import { sameIds, writeRunOutput } from "../support/run-output";
 import { MemoryBucket } from "../support/stores";
 import { startValkey, type TestValkey } from "../support/valkey";
 
@@ -69,7 +69,7 @@ test("under load, over a promotion and its rollback: every answer whole, none fa
   let running = true;
   const readers = Array.from({ length: FUNCTIONS }, () => {
     const damaged = (key: string) => failures.push(key);
-    const recommender = new Recommender({ cache: cacheAs("segue-recommend"), damaged });
+    const recommender = new Recommender({ ...sameIds, cache: cacheAs("segue-recommend"), damaged });
     return Array.from({ length: READERS }, async (_, reader) => {
       for (let i = reader; running; i += READERS) {
         const at = performance.now();

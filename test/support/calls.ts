@@ -30,6 +30,7 @@ const resource = (text: string): string =>
   key(text)
     .replace(new RegExp(`^arn:aws:s3:::${stack}-lakeraw[^/]*`), "{raw}")
     .replace(new RegExp(`^arn:aws:s3:::${stack}-lake[^/]*`), "{lake}")
+    .replace(new RegExp(`^arn:aws:s3:::${stack}-keysbucket[^/]*`), "{keys}")
     .replace(/^arn:aws:s3:::cdk-hnb659fds-assets-[^/]*/, "{assets}")
     .replace(/^arn:aws:kinesis:.*:stream\/.*$/, "{stream}")
     .replace(new RegExp(`^arn:aws:lambda:.*:function:${stack}-(\\w+?)[0-9A-F]{8}-[^:]*`), "{function:$1/$2}")

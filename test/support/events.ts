@@ -1,5 +1,10 @@
 import type { KinesisStreamRecord } from "aws-lambda";
 import { checkEvent, type Event, type StreamRecord } from "../../lambdas/shared/events";
+import { PSEUDONYM_KEY_BYTES, pseudonym } from "../../lambdas/shared/pseudonym";
+
+/** A key of listener ids, and the ids that it gives. */
+export const KEY = Buffer.alloc(PSEUDONYM_KEY_BYTES, 7);
+export const listenerOf = (accountId: string): string => pseudonym(KEY, accountId);
 
 export const ARRIVAL = "2026-11-22T03:52:00.000Z";
 

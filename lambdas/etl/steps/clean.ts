@@ -18,16 +18,17 @@ const freeText = (text: string | undefined): string | null =>
 /**
  * Turns a valid event into its row: free text normalised and masked, the location reduced to its place, times in UTC,
  * everything else dropped.
+ * @param listenerId whom the account's events go under
  * @param arrivalTime when it reached the server, ISO 8601 in UTC
  */
-export function cleanEvent(event: Event, arrivalTime: string, fileKey: string): CleanEvent {
+export function cleanEvent(event: Event, listenerId: string, arrivalTime: string, fileKey: string): CleanEvent {
   const { card, location } = event;
   const play = event.type === "play" ? event : undefined;
   const shown = event.type === "click" || event.type === "play" || event.type === "impression" ? event : undefined;
   return {
     event_id: event.eventId,
     type: event.type,
-    listener_id: event.listenerId,
+    listener_id: listenerId,
     artist_id: event.artistId ?? null,
     song_id: ("songId" in event ? event.songId : undefined) ?? null,
     client_time: new Date(event.time).toISOString(),

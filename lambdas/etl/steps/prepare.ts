@@ -1,4 +1,5 @@
 import { checkEvent } from "../../shared/events";
+import { pseudonym } from "../../shared/pseudonym";
 import type { CleanEvent } from "../columns";
 import { fileKeys, hourOf } from "../keys";
 import { type ArtistCard, artistOf, cleanEvent } from "./clean";
@@ -26,6 +27,8 @@ export interface Prepared {
   readonly quarantine: ReadonlyMap<string, Quarantined>;
   /** First occurrence of each event. */
   readonly rows: readonly CleanEvent[];
+  /** Listener ids by the account ids that were sent. */
+  readonly listeners: ReadonlyMap<string, string>;
   readonly artists: readonly ArtistCard[];
   readonly duplicates: number;
   /** Key and place under which one of the rows goes to quarantine, should no table take it. */
@@ -33,16 +36,23 @@ export interface Prepared {
 }
 
 /**
- * Everything that the ETL does to a batch before it writes: deserialise, validate, mask, place, normalise, deduplicate. It
- * depends on nothing but the records, so the same record gives the same result in any batch and at any time.
+ * Everything that the ETL does to a batch before it writes: deserialise, validate, mask, place, normalise, deduplicate, and
+ * give the account's events to a pseudonymous listener. It depends on nothing but the records and the key of listener ids, so
+ * the same record gives the same result in any batch and at any time.
  */
-export function prepare(records: readonly ReceivedRecord[]): Prepared {
+export function prepare(records: readonly ReceivedRecord[], key: Buffer): Prepared {
   const keys = fileKeys(records);
   const raw = new Map<string, string[]>();
   const quarantine = new Map<string, Quarantined>();
   const rows = new Map<string, CleanEvent>();
   const artists = new Map<string, ArtistCard>();
   const places = new Map<string, readonly [record: ReceivedRecord, index: number, event: unknown]>();
+  const listeners = new Map<string, string>();
+  const listenerOf = (accountId: string): string => {
+    const listenerId = listeners.get(accountId) ?? pseudonym(key, accountId);
+    listeners.set(accountId, listenerId);
+    return listenerId;
+  };
   let duplicates = 0;
 
   for (const record of records) {
@@ -69,7 +79,7 @@ export function prepare(records: readonly ReceivedRecord[]): Prepared {
         return;
       }
       const { event } = checked;
-      const row = cleanEvent(event, arrivalTime, fileKey);
+      const row = cleanEvent(event, listenerOf(event.listenerId), arrivalTime, fileKey);
       if (rows.has(row.event_id)) {
         duplicates++;
         return;
@@ -85,7 +95,7 @@ export function prepare(records: readonly ReceivedRecord[]): Prepared {
     const { shard, sequenceNumber } = record;
     return [keys.quarantine(record, index), { event, shard, sequenceNumber, index }];
   };
-  return { raw, quarantine, rows: [...rows.values()], artists: [...artists.values()], duplicates, placeOf };
+  return { raw, quarantine, rows: [...rows.values()], listeners, artists: [...artists.values()], duplicates, placeOf };
 }
 
 /** The first card that says something wins. */

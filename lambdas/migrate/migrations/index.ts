@@ -3,6 +3,7 @@ import roles from "./0002-roles.sql";
 import eventDays from "./0003-event-days.sql";
 import ownNames from "./0004-own-names.sql";
 import featureRuns from "./0005-feature-runs.sql";
+import pseudonyms from "./0006-pseudonyms.sql";
 
 /** One step of the schema. A step that was applied anywhere is never edited: the next change is the next file. */
 export interface Migration {
@@ -17,4 +18,5 @@ export const migrations: readonly Migration[] = [
   { name: "0003-event-days", sql: eventDays },
   { name: "0004-own-names", sql: ownNames },
   { name: "0005-feature-runs", sql: featureRuns },
+  { name: "0006-pseudonyms", sql: pseudonyms },
 ];

@@ -141,6 +141,7 @@ export class Simulation {
     return value
       .replace("{lake}", bucket(/^Lake[0-9A-F]{8}$/))
       .replace("{raw}", bucket(/^LakeRaw[0-9A-F]{8}$/))
+      .replace("{keys}", bucket(/^KeysBucket[0-9A-F]{8}$/))
       .replace("{assets}", `arn:aws:s3:::cdk-hnb659fds-assets-${account}-${region}`)
       .replace("{stream}", this.resolver.all("AWS::Kinesis::Stream")[0]?.arn ?? "")
       .replace(/\{function:([^}]+)\}/, (_, by: string) => this.functionOf(by).arn)

@@ -5,9 +5,13 @@ import { deserialise } from "../../../lambdas/etl/steps/deserialise";
 import { normaliseGenre, normaliseText } from "../../../lambdas/etl/steps/normalise";
 import { prepare } from "../../../lambdas/etl/steps/prepare";
 import { lineOf, readRecord } from "../../../lambdas/etl/steps/read";
-import { envelope, kinesisRecord, play } from "../../support/events";
+import { envelope, KEY, kinesisRecord, listenerOf, play } from "../../support/events";
 
-const prepared = (...data: (string | Buffer)[]) => prepare(data.map((one, i) => readRecord(kinesisRecord(i + 1, one))));
+const prepared = (...data: (string | Buffer)[]) =>
+  prepare(
+    data.map((one, i) => readRecord(kinesisRecord(i + 1, one))),
+    KEY,
+  );
 
 test.each([
   ["  The   Who\t", "The Who"],
@@ -64,7 +68,7 @@ test("a row has what the table has, times in UTC, and nothing else", () => {
     {
       event_id: "e1",
       type: "play",
-      listener_id: "l1",
+      listener_id: listenerOf("l1"),
       artist_id: "a1",
       song_id: null,
       client_time: "2026-11-22T03:50:00.500Z",
@@ -126,8 +130,8 @@ test("whatever comes, nothing throws, and each event is taken once or quarantine
   fc.assert(
     fc.property(fc.array(record, { maxLength: 8 }), fc.nat(8), (data, cut) => {
       const records = data.map((one, i) => readRecord(kinesisRecord(i + 1, one)));
-      const whole = prepare(records);
-      const split = [prepare(records.slice(0, cut)), prepare(records.slice(cut))];
+      const whole = prepare(records, KEY);
+      const split = [prepare(records.slice(0, cut), KEY), prepare(records.slice(cut), KEY)];
       const idsOf = (parts: { rows: readonly { event_id: string }[] }[]) =>
         new Set(parts.flatMap(({ rows }) => rows.map((row) => row.event_id)));
       expect(new Set(whole.rows.map((row) => row.event_id)).size).toBe(whole.rows.length);

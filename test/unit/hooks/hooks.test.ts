@@ -1,7 +1,7 @@
 import { createServer, type IncomingHttpHeaders, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
-import { DeleteObjectsCommand, ListObjectVersionsCommand, S3Client } from "@aws-sdk/client-s3";
+import { DeleteObjectsCommand, ListObjectVersionsCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { DeleteModelPackageCommand, ListModelPackagesCommand, SageMakerClient } from "@aws-sdk/client-sagemaker";
 import type { CloudFormationCustomResourceEvent } from "aws-lambda";
 import { handler } from "../../../lambdas/hooks/handler";
@@ -117,6 +117,47 @@ describe("invoke", () => {
       Status: "FAILED",
       Reason: 'arn:migrate failed: {"errorMessage":"migration 0002 failed: syntax"}',
     });
+  });
+});
+
+describe("make-key", () => {
+  const hook = { kind: "make-key", target: "keys" };
+  const put = (call: [string, unknown] | undefined) => call?.[1] as { Body: Buffer } & Record<string, unknown>;
+
+  test.each(["Create", "Update"] as const)("at %s puts 32 random bytes where there is no key", async (type) => {
+    const calls = service(S3Client, () => ({}));
+    await handler(event(type, hook));
+    await handler(event(type, hook));
+    expect(calls.map(([name]) => name)).toEqual([PutObjectCommand.name, PutObjectCommand.name]);
+    const [first, second] = calls.map(put);
+    expect(first).toMatchObject({ Bucket: "keys", Key: "pseudonym/v1", IfNoneMatch: "*" });
+    expect([first?.Body.length, second?.Body.length]).toEqual([32, 32]);
+    expect(first?.Body.equals(second!.Body)).toBe(false);
+    // What CloudFormation is told goes into its events, which many may read.
+    for (const { body } of answers) expect(JSON.stringify(body)).not.toContain(first!.Body.toString("base64"));
+    expect(answers[0]?.body).toMatchObject({ Status: "SUCCESS", PhysicalResourceId: "make-key:keys" });
+  });
+
+  test("leaves a key that is there", async () => {
+    service(S3Client, () => {
+      throw Object.assign(new Error("at least one precondition"), { name: "PreconditionFailed" });
+    });
+    await handler(event("Update", hook));
+    expect(answers[0]?.body.Status).toBe("SUCCESS");
+  });
+
+  test("fails the deployment when the bucket does not take it", async () => {
+    service(S3Client, () => {
+      throw Object.assign(new Error("Access Denied"), { name: "AccessDenied" });
+    });
+    await handler(event("Create", hook));
+    expect(answers[0]?.body).toMatchObject({ Status: "FAILED", Reason: "Access Denied" });
+  });
+
+  test("does nothing at Delete", async () => {
+    const calls = service(S3Client, () => ({}));
+    await handler(event("Delete", hook));
+    expect(calls).toEqual([]);
   });
 });
 

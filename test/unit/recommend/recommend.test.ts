@@ -1,9 +1,10 @@
 import { publish } from "../../../lambdas/publish/publish";
 import { type Answer, NoAnswer, Recommender } from "../../../lambdas/recommend/recommend";
 import { CacheUnavailable } from "../../../lambdas/shared/cache";
+import { KeyUnavailable } from "../../../lambdas/shared/pseudonym";
 import { type Recommendations, recommendationsSchema } from "../../../lambdas/shared/recommendations";
 import { cacheKeys, POINTER_KEY, type Pointer } from "../../../lambdas/shared/release";
-import { writeRunOutput } from "../../support/run-output";
+import { sameIds, writeRunOutput } from "../../support/run-output";
 import { MemoryBucket, MemoryCache } from "../../support/stores";
 
 const champion = "20261122t035200-1a2b3c4d";
@@ -33,7 +34,7 @@ beforeEach(async () => {
   cache = new MemoryCache();
   damaged = [];
   now = 1_000_000;
-  recommender = new Recommender({ cache, damaged: (key) => damaged.push(key), now: () => now });
+  recommender = new Recommender({ ...sameIds, cache, damaged: (key) => damaged.push(key), now: () => now });
   const lake = new MemoryBucket(64 * 1024);
   for (const runId of [champion, challenger]) {
     const { input } = await writeRunOutput(lake, {
@@ -85,6 +86,59 @@ describe("a known listener", () => {
     cache.gets = [];
     await ask("l2");
     expect(cache.gets).toEqual([cacheKeys.listener(champion, "l2")]);
+  });
+});
+
+describe("an account", () => {
+  const withIds = (listenerIdOf: (accountId: string) => Promise<string>, bundled?: () => Promise<never>) =>
+    new Recommender({
+      cache,
+      damaged: (key) => damaged.push(key),
+      listenerIdOf,
+      now: () => now,
+      ...(bundled && { bundled }),
+    });
+
+  test("is known to the cache by its listener id alone, and to the client by its own", async () => {
+    recommender = withIds(async (accountId) => accountId.replace("account-", "l"));
+    const { body, hit } = await ask("account-7");
+    expect({ hit, listenerId: body.listenerId, first: body.items[0]?.artistId }).toEqual({
+      hit: true,
+      listenerId: "account-7",
+      first: "a8",
+    });
+    expect(cache.gets).toContain(cacheKeys.listener(champion, "l7"));
+    expect(cache.gets.filter((key) => key.includes("account"))).toEqual([]);
+  });
+
+  test("gets the popular list while the key of listener ids is away, and its own when the key is back", async () => {
+    let away = true;
+    recommender = withIds(
+      async (accountId) => {
+        if (away) throw new KeyUnavailable("the key of listener ids: 503");
+        return accountId;
+      },
+      () => Promise.reject(new Error("S3 is away, too")),
+    );
+    const { body, fallback } = await ask("l7");
+    expect({ source: body.source, listenerId: body.listenerId, fallback }).toEqual({
+      source: "popular",
+      listenerId: "l7",
+      fallback: "the key of listener ids: 503",
+    });
+    away = false;
+    expect((await ask("l7")).body.source).toBe("personal");
+  });
+
+  test("is told that there is no answer when cache and key are away, without our insides", async () => {
+    recommender = withIds(
+      () => Promise.reject(new KeyUnavailable("the key of listener ids: s3://segue-keys/pseudonym/v1: 503")),
+      () => Promise.reject(new Error("S3 is away, too")),
+    );
+    cache.fail = (_, key) => {
+      if (key !== POINTER_KEY) throw new CacheUnavailable("cache: away");
+    };
+    await expect(ask("l7")).rejects.toThrow(/^the cache does not answer$/);
   });
 });
 
@@ -267,7 +321,13 @@ describe("the cache away", () => {
         reads += 1;
         return give();
       };
-      recommender = new Recommender({ cache, damaged: (key) => damaged.push(key), bundled, now: () => now });
+      recommender = new Recommender({
+        ...sameIds,
+        cache,
+        damaged: (key) => damaged.push(key),
+        bundled,
+        now: () => now,
+      });
       away();
     };
 
