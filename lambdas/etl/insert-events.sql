@@ -10,6 +10,11 @@ WITH incoming AS (
     event_id, type, listener_id, artist_id, song_id, client_time, arrival_time, listened_seconds, duration_seconds, volume,
     recommendation_id, release, variant, position, query, title, rank, genre, city, region, country, file_key
   )
+  -- Who was erased does not come back: lambdas/shared/erased.ts.
+  WHERE NOT EXISTS (
+    SELECT FROM erased_listeners x
+    WHERE x.mark = sha256(convert_to('erased:' || e.listener_id, 'UTF8')) AND x.expires_at > now()
+  )
 ), fresh AS (
   INSERT INTO event_ids (event_id, file_key)
   SELECT event_id, file_key FROM incoming ORDER BY event_id

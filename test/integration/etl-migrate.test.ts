@@ -48,6 +48,7 @@ test("the migrations make the tables and roles once, in another database of the 
       "artist_features",
       "artists",
       "clean_files",
+      "erased_listeners",
       "event_ids",
       "event_retention",
       "events",
@@ -64,7 +65,13 @@ test("roles sign in by IAM where the server knows that", async () => {
     `SELECT m.rolname FROM pg_auth_members JOIN pg_roles m ON m.oid = member JOIN pg_roles g ON g.oid = roleid
      WHERE g.rolname = 'rds_iam' AND m.rolname LIKE 'segue%' ORDER BY 1`,
   );
-  expect(rows.map((row) => row.rolname)).toEqual(["segue_accounts", "segue_etl", "segue_features"]);
+  expect(rows.map((row) => row.rolname)).toEqual([
+    "segue_accounts",
+    "segue_erase",
+    "segue_etl",
+    "segue_export",
+    "segue_features",
+  ]);
 });
 
 test("an applied migration that was changed is an error, and nothing after it is applied", async () => {

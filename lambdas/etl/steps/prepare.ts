@@ -1,3 +1,4 @@
+import { isErasedEvent } from "../../shared/erased";
 import { checkEvent } from "../../shared/events";
 import { pseudonym } from "../../shared/pseudonym";
 import type { CleanEvent } from "../columns";
@@ -72,6 +73,7 @@ export function prepare(records: readonly ReceivedRecord[], key: Buffer): Prepar
     const arrivalTime = arrival.toISOString();
     const fileKey = keys.clean(hourOf(arrival));
     read.envelope.events.forEach((sent, index) => {
+      if (isErasedEvent(sent)) return;
       const checked = checkEvent(sent, arrival);
       if (!checked.ok) {
         const { message: reason, field } = checked.fault;

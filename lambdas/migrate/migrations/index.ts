@@ -4,6 +4,7 @@ import eventDays from "./0003-event-days.sql";
 import ownNames from "./0004-own-names.sql";
 import featureRuns from "./0005-feature-runs.sql";
 import pseudonyms from "./0006-pseudonyms.sql";
+import erasure from "./0007-erasure.sql";
 
 /** One step of the schema. A step that was applied anywhere is never edited: the next change is the next file. */
 export interface Migration {
@@ -19,4 +20,5 @@ export const migrations: readonly Migration[] = [
   { name: "0004-own-names", sql: ownNames },
   { name: "0005-feature-runs", sql: featureRuns },
   { name: "0006-pseudonyms", sql: pseudonyms },
+  { name: "0007-erasure", sql: erasure },
 ];
