@@ -12,6 +12,7 @@ export const prod: EnvironmentInput = {
     training: { gpu: ["ml.g6.xlarge", "ml.g5.xlarge", "ml.g4dn.xlarge"], maxRuntimeMinutes: 240 },
     scoring: { instanceCount: 2, maxRuntimeMinutes: 240 },
   },
+  // waf: { requestsPerAddress: 2000 } puts a firewall before the API, which costs more and gets another address.
   api: { throttle: { rate: 2000, burst: 4000 } },
   logs: { retentionDays: 90 },
   operations: { dashboard: true, alarms: true },

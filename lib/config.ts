@@ -129,6 +129,13 @@ const api = z.strictObject({
       burst: z.int().min(1).max(50_000).default(100),
     })
     .prefault({}),
+  /** A firewall before the API, `{}` for its defaults. The API is a REST API then, at another address and a higher price. */
+  waf: z
+    .strictObject({
+      /** From one address in five minutes; more are refused. Mind servers that call for many listeners. */
+      requestsPerAddress: z.int().min(10).max(2_000_000_000).default(2000),
+    })
+    .optional(),
 });
 
 const logs = z.strictObject({

@@ -18,12 +18,12 @@ export interface MeantWildcard {
 export const meantWildcards: readonly MeantWildcard[] = [
   {
     at: /-data\/(Etl|Features)Role\//,
-    resource: /Lake\w+\.Arn>\/(raw|clean|quarantine|features|aws\/lambda)\/\*$/,
+    resource: /(Lake\w+\.Arn>|arn:aws:s3:::[a-z0-9.-]+)\/(raw|clean|quarantine|features|aws\/lambda)\/\*$/,
     reason: "Objects of one zone of a bucket, named by shard, hour or run",
   },
   {
     at: /-(serving|model)\/((Publish|Promote|Gate|Register)Role|Roles\/(Train|Score))\//,
-    resource: /:ExportsOutput\w*Lake\w+\/(features|runs|releases)\//,
+    resource: /(:ExportsOutput\w*Lake\w+|arn:aws:s3:::[a-z0-9.-]+)\/(features|runs|releases)\//,
     reason: "Objects of runs and releases, named by the run's id",
   },
   {

@@ -1,6 +1,7 @@
 import { KinesisClient, PutRecordCommand } from "@aws-sdk/client-kinesis";
-import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from "aws-lambda";
+import type { APIGatewayProxyStructuredResultV2 } from "aws-lambda";
 import { readEnvironment } from "../shared/environment";
+import { type HttpEvent, httpEvent, type RestEvent } from "../shared/http-event";
 import { count, logger, observe } from "../shared/observability";
 import { collect, type Put, unavailable } from "./collect";
 import { collectEnvironment } from "./environment";
@@ -21,9 +22,9 @@ const put: Put = async ({ data, partitionKey }) => {
 };
 
 /** `POST /v1/events`: answers as `docs/formats.md` says. */
-export const handler = observe(async (event: APIGatewayProxyEventV2): Promise<APIGatewayProxyStructuredResultV2> => {
+export const handler = observe(async (event: HttpEvent | RestEvent): Promise<APIGatewayProxyStructuredResultV2> => {
   try {
-    const { answer, accepted, rejected } = await collect(event, put, new Date());
+    const { answer, accepted, rejected } = await collect(httpEvent(event), put, new Date());
     count("EventsAccepted", accepted);
     count("EventsRejected", rejected.length);
     return answer;

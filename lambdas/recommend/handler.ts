@@ -1,6 +1,6 @@
-import type { APIGatewayProxyEventV2 } from "aws-lambda";
 import { cacheOf } from "../shared/cache";
 import { readEnvironment } from "../shared/environment";
+import { type HttpEvent, httpEvent, type RestEvent } from "../shared/http-event";
 import { count, logger, MetricUnit, metrics, observe } from "../shared/observability";
 import { keyOf, pseudonym } from "../shared/pseudonym";
 import { type Api, respond } from "./api";
@@ -45,10 +45,10 @@ const reports: Pick<Api, "answered" | "unavailable"> = {
 };
 
 /** The routes that read, as `docs/openapi.json` describes them. */
-export const handler = observe(async (event: APIGatewayProxyEventV2) => {
+export const handler = observe(async (event: HttpEvent | RestEvent) => {
   const start = performance.now();
   try {
-    return await respond(event, { recommender, ...reports });
+    return await respond(httpEvent(event), { recommender, ...reports });
   } finally {
     metrics.addMetric("RecommendLatency", MetricUnit.Milliseconds, performance.now() - start);
   }

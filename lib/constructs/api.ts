@@ -21,6 +21,18 @@ export interface ApiHandlers {
   readonly recommend: IFunction;
 }
 
+/** Every route, and what answers it. */
+export const routes: readonly {
+  readonly method: "GET" | "POST";
+  readonly path: string;
+  readonly to: keyof ApiHandlers;
+}[] = [
+  { method: "POST", path: "/v1/events", to: "collect" },
+  { method: "GET", path: "/v1/listeners/{id}/recommendations", to: "recommend" },
+  { method: "GET", path: "/v1/popular", to: "recommend" },
+  { method: "GET", path: "/v1/health", to: "recommend" },
+];
+
 /** The HTTP API: every route behind an authoriser, throttled, every request logged without what it carried. */
 export class Api extends Construct {
   readonly url: string;
@@ -38,11 +50,12 @@ export class Api extends Construct {
       createDefaultStage: false,
       defaultAuthorizer,
     });
-    const collect = new HttpLambdaIntegration("Collect", handlers.collect);
-    api.addRoutes({ path: "/v1/events", methods: [HttpMethod.POST], integration: collect });
-    const recommend = new HttpLambdaIntegration("Recommend", handlers.recommend);
-    for (const path of ["/v1/listeners/{id}/recommendations", "/v1/popular", "/v1/health"]) {
-      api.addRoutes({ path, methods: [HttpMethod.GET], integration: recommend });
+    const integrations = {
+      collect: new HttpLambdaIntegration("Collect", handlers.collect),
+      recommend: new HttpLambdaIntegration("Recommend", handlers.recommend),
+    };
+    for (const { method, path, to } of routes) {
+      api.addRoutes({ path, methods: [HttpMethod[method]], integration: integrations[to] });
     }
 
     const logGroup = new LogGroup(this, "AccessLogs", {

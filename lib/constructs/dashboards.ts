@@ -1,9 +1,11 @@
-import { Duration } from "aws-cdk-lib";
+import { Aws, Duration } from "aws-cdk-lib";
+import { type IRestApi, RestApi } from "aws-cdk-lib/aws-apigateway";
 import type { HttpApi, IHttpApi } from "aws-cdk-lib/aws-apigatewayv2";
 import { ComparisonOperator, TreatMissingData } from "aws-cdk-lib/aws-cloudwatch";
 import type { IFunction } from "aws-cdk-lib/aws-lambda";
 import type { ITopic } from "aws-cdk-lib/aws-sns";
 import type { StateMachine } from "aws-cdk-lib/aws-stepfunctions";
+import type { CfnWebACL } from "aws-cdk-lib/aws-wafv2";
 import {
   type CustomMetricGroup,
   type CustomThreshold,
@@ -21,7 +23,9 @@ export interface Watched {
   /** By name: `etl`, `recommend` and the like. */
   readonly functions: Readonly<Record<string, IFunction>>;
   readonly machine: StateMachine;
-  readonly api: HttpApi;
+  readonly api: HttpApi | RestApi;
+  /** With one where the API has a firewall. */
+  readonly acl?: CfnWebACL;
   /** Without one for a cache that was brought along. */
   readonly cacheName?: string;
 }
@@ -151,14 +155,28 @@ export class Dashboards extends Construct {
     });
   }
 
-  private answers({ api, cacheName }: Watched): void {
-    this.monitoring.monitorApiGatewayV2HttpApi({
-      // CDK's own classes and interfaces disagree under exactOptionalPropertyTypes.
-      api: api as IHttpApi,
-      humanReadableName: "API",
-      alarmFriendlyName: "Api",
-      ...this.when("add5xxRateAlarm", { maxErrorRate: 1, minSampleCountToEvaluateDatapoint: 20 }),
-    });
+  private answers({ api, acl, cacheName }: Watched): void {
+    const names = { humanReadableName: "API", alarmFriendlyName: "Api" };
+    const faults = { maxErrorRate: 1, minSampleCountToEvaluateDatapoint: 20 };
+    // CDK's own classes and interfaces disagree under exactOptionalPropertyTypes.
+    if (api instanceof RestApi) {
+      const apiStage = api.deploymentStage.stageName;
+      const alarm = this.when("add5XXFaultRateAlarm", faults);
+      this.monitoring.monitorApiGateway({ api: api as IRestApi, apiStage, ...names, ...alarm });
+    } else {
+      const alarm = this.when("add5xxRateAlarm", faults);
+      this.monitoring.monitorApiGatewayV2HttpApi({ api: api as IHttpApi, ...names, ...alarm });
+    }
+    if (acl) {
+      this.monitoring.monitorWebApplicationFirewallAclV2({
+        acl,
+        region: Aws.REGION,
+        humanReadableName: "Firewall",
+        alarmFriendlyName: "Firewall",
+        // An attack, or a rule that takes listeners for one.
+        ...this.when("addBlockedRequestsCountAlarm", { maxErrorCount: 1000 }),
+      });
+    }
     if (cacheName) {
       this.monitoring.monitorServerlessElastiCache({
         clusterId: cacheName,

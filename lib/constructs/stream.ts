@@ -1,4 +1,4 @@
-import { Duration } from "aws-cdk-lib";
+import { Duration, Validations } from "aws-cdk-lib";
 import { PolicyStatement } from "aws-cdk-lib/aws-iam";
 import { Stream, StreamEncryption, StreamMode } from "aws-cdk-lib/aws-kinesis";
 import type { IKey } from "aws-cdk-lib/aws-kms";
@@ -28,6 +28,12 @@ export class EventStream extends Construct {
       ...(key ? { encryption: StreamEncryption.KMS, encryptionKey: key } : { encryption: StreamEncryption.MANAGED }),
       removalPolicy: removalPolicy(config),
     });
+    if (key) {
+      Validations.of(this.stream).acknowledge({
+        id: "AwsSolutions-KDS3",
+        reason: "`encryption.key` asks for a customer-managed key, which the rule warns of as it costs by use",
+      });
+    }
   }
 
   /**

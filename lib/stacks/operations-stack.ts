@@ -1,7 +1,9 @@
 import { CfnOutput, Stack, type StackProps } from "aws-cdk-lib";
+import { RestApi } from "aws-cdk-lib/aws-apigateway";
 import { HttpApi } from "aws-cdk-lib/aws-apigatewayv2";
 import { CfnServerlessCache } from "aws-cdk-lib/aws-elasticache";
 import { StateMachine } from "aws-cdk-lib/aws-stepfunctions";
+import { CfnWebACL } from "aws-cdk-lib/aws-wafv2";
 import type { Construct } from "constructs";
 import type { EnvironmentConfig } from "../config";
 import { AlarmTopic } from "../constructs/alarms";
@@ -30,6 +32,7 @@ export class OperationsStack extends Stack {
     };
     const topic = alarms ? new AlarmTopic(this, "Alarms", config).topic : undefined;
     if (dashboard || alarms) {
+      const [acl] = all.filter((one) => one instanceof CfnWebACL);
       const [cache] = all.filter((one) => one instanceof CfnServerlessCache);
       new Dashboards(
         this,
@@ -44,9 +47,10 @@ export class OperationsStack extends Stack {
             "state machines",
           ),
           api: only(
-            all.filter((one) => one instanceof HttpApi),
-            "HTTP APIs",
+            all.filter((one) => one instanceof HttpApi || one instanceof RestApi),
+            "APIs",
           ),
+          ...(acl && { acl }),
           ...(cache && { cacheName: cache.serverlessCacheName }),
         },
         topic,

@@ -10,6 +10,7 @@ import { Api } from "../constructs/api";
 import { Cache } from "../constructs/cache";
 import { delivered } from "../constructs/delivery";
 import { SegueFunction } from "../constructs/function";
+import { GuardedApi } from "../constructs/guarded-api";
 import { grantList, grantRead, grantWrite } from "../grants";
 import type { DataStack } from "./data-stack";
 
@@ -81,13 +82,16 @@ export class ServingStack extends Stack {
     stream.grant(collect, "kinesis:PutRecord");
     if (key) key.grant(collect, "kms:GenerateDataKey");
 
-    const api = new Api(this, "Api", config, {
+    const handlers = {
       collect: delivered(this, config, collect, { slow: Duration.seconds(2) }),
       recommend: delivered(this, config, recommend, {
         slow: Duration.seconds(1),
         provisioned: config.delivery.provisionedConcurrency,
       }),
-    });
+    };
+    const api = config.api.waf
+      ? new GuardedApi(this, "GuardedApi", config, config.api.waf, handlers)
+      : new Api(this, "Api", config, handlers);
     new CfnOutput(this, "ApiUrl", { value: api.url });
     new CfnOutput(this, "PublishFunction", { value: this.publish.functionName });
     new CfnOutput(this, "PromoteFunction", { value: this.promote.functionName });

@@ -51,6 +51,11 @@ const meant: readonly { readonly where: RegExp; readonly form: RegExp; readonly 
     reason: "Denies everybody to replace the key of listener ids",
   },
   {
+    where: /^AWS::SNS::TopicPolicy/,
+    form: /^Deny sns:Publish by \*$/,
+    reason: "Denies everybody what comes without TLS",
+  },
+  {
     where: /^AWS::EC2::VPCEndpoint/,
     form: /^Allow s3:\w+ by \* if aws:PrincipalAccount$/,
     reason: "An endpoint knows no principal; the condition lets this account's in, whose own policies then decide",

@@ -59,6 +59,19 @@ export const inputs: Readonly<Record<string, EnvironmentInput>> = {
     api: { auth: { type: "jwt", issuer: "https://id.example.com", audience: ["segue"] } },
     retraining: { schedule: "rate(1 day)" },
   },
+  "firewall, canaries, all watched": {
+    api: { waf: { requestsPerAddress: 500 } },
+    delivery: { canary: "10-percent-5-minutes", provisionedConcurrency: 2 },
+    operations: {
+      dashboard: true,
+      alarms: true,
+      email: "on-call@example.com",
+      budget: { monthlyUsd: 100, email: "owner@example.com" },
+    },
+  },
+  "firewall and JWT": {
+    api: { waf: {}, auth: { type: "jwt", issuer: "https://id.example.com", audience: ["segue"] } },
+  },
 };
 
 /** Their templates, made when they are asked for. */

@@ -22,13 +22,20 @@ export interface Templates {
   readonly data: Template;
   readonly serving: Template;
   readonly model: Template;
+  /** Where an environment has anything to watch. */
+  readonly operations?: Template;
 }
 
 /** The templates of an environment, or of it with other settings. */
 export function templatesOf(name: string, input?: EnvironmentInput): Templates {
   const { stacks } = appOf(name, input);
   const template = (stack: Stack) => Template.fromStack(stack);
-  return { data: template(stacks.data), serving: template(stacks.serving), model: template(stacks.model) };
+  return {
+    data: template(stacks.data),
+    serving: template(stacks.serving),
+    model: template(stacks.model),
+    ...(stacks.operations && { operations: template(stacks.operations) }),
+  };
 }
 
 export interface Resource {

@@ -15,7 +15,7 @@ const before = templates({});
 
 function plan(input: EnvironmentInput, base = before): Change[] {
   const old = new Map(base);
-  return templates(input).flatMap(([name, template]) => changesOf(name, old.get(name) as Template, template));
+  return templates(input).flatMap(([name, template]) => changesOf(name, old.get(name) ?? {}, template));
 }
 
 const matrix = everySetting("dev");

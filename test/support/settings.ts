@@ -25,6 +25,7 @@ const optional: Readonly<Record<string, unknown>> = {
   "postgres.deletionProtection": true,
   "retraining.schedule": "rate(1 day)",
   "compute.training.gpu": ["ml.g6.xlarge"],
+  "api.waf": {},
   "compute.training.hyperparameters": { rank: 32 },
 };
 

@@ -69,6 +69,11 @@ const lambda: Part = (config, house, volume, prices) => {
   const work: [string, number, number][] = [
     ["collect", volume.eventRequests, of("collectSeconds")],
     ["recommend", volume.recommendations, of("recommendSeconds")],
+    [
+      "authorize",
+      house.functions.authorize ? volume.eventRequests + volume.recommendations : 0,
+      of("authorizeSeconds"),
+    ],
     ["etl", calls, calls ? 0.5 + (volume.events / calls) * of("etlSecondsPerEvent") : 0],
   ];
   return [
@@ -88,12 +93,39 @@ const lambda: Part = (config, house, volume, prices) => {
   ];
 };
 
+/** Up to how many in a month, and what each of those costs. */
+type Tier = readonly [upTo: number, price: { readonly usd: number }];
+
+/** What a number costs where each further one is cheaper. */
+function tiered(count: number, tiers: readonly Tier[]): number {
+  let below = 0;
+  let usd = 0;
+  for (const [upTo, price] of tiers) {
+    usd += Math.max(0, Math.min(count, upTo) - below) * price.usd;
+    below = upTo;
+  }
+  return usd;
+}
+
 const api: Part = (_, house, volume, prices) => {
   const requests = volume.eventRequests + volume.recommendations;
-  const first = Math.min(requests, 300e6);
-  const usd = first * prices.httpApiRequest.usd + (requests - first) * prices.httpApiRequestOver.usd;
+  const tiers: Tier[] = house.restApis
+    ? [
+        [333e6, prices.restApiRequest],
+        [1e9, prices.restApiRequestOver333],
+        [20e9, prices.restApiRequestOver1000],
+        [Number.POSITIVE_INFINITY, prices.restApiRequestOver20000],
+      ]
+    : [
+        [300e6, prices.httpApiRequest],
+        [Number.POSITIVE_INFINITY, prices.httpApiRequestOver],
+      ];
   return [
-    { service: "API Gateway", what: "requests", usd },
+    {
+      service: "API Gateway",
+      what: house.restApis ? "requests to a REST API" : "requests",
+      usd: tiered(requests, tiers),
+    },
     {
       service: "Data transfer",
       what: "answers",

@@ -17,6 +17,8 @@ export interface House {
   readonly keys: number;
   readonly webAcls: number;
   readonly webAclRules: number;
+  /** REST APIs cost more by the request than HTTP APIs. */
+  readonly restApis: number;
   readonly throttleRate: number;
   /** Types that the estimate does not know: neither priced nor known to be free. */
   readonly unknown: readonly string[];
@@ -32,6 +34,8 @@ const priced = [
   "AWS::Lambda::Alias",
   "AWS::ApiGatewayV2::Api",
   "AWS::ApiGatewayV2::Stage",
+  "AWS::ApiGateway::RestApi",
+  "AWS::ApiGateway::Stage",
   "AWS::S3::Bucket",
   "AWS::Logs::LogGroup",
   "AWS::StepFunctions::StateMachine",
@@ -50,7 +54,8 @@ const free = [
   /^AWS::Lambda::(EventSourceMapping|Permission|Version|EventInvokeConfig)$/,
   /^AWS::ElastiCache::User(Group)?$/,
   /^AWS::ApiGatewayV2::(Integration|Route|Authorizer)$/,
-  /^AWS::WAFv2::WebACLAssociation$/,
+  /^AWS::ApiGateway::(Resource|Method|Deployment|Authorizer|GatewayResponse)$/,
+  /^AWS::WAFv2::(WebACLAssociation|LoggingConfiguration)$/,
   /^AWS::SageMaker::ModelPackageGroup(Policy)?$/,
   /^AWS::Scheduler::Schedule(Group)?$/,
   /^AWS::Events::Rule$/,
@@ -109,9 +114,11 @@ export function readHouse({ resources }: Pick<Synthesized, "resources">): House 
     keys: of("AWS::KMS::Key").length,
     webAcls: acls.length,
     webAclRules: sum(acls.map(({ Rules }) => Rules?.length ?? 0)),
-    throttleRate: most(
-      of("AWS::ApiGatewayV2::Stage").map(({ DefaultRouteSettings }) => DefaultRouteSettings?.ThrottlingRateLimit),
-    ),
+    restApis: of("AWS::ApiGateway::RestApi").length,
+    throttleRate: most([
+      ...of("AWS::ApiGatewayV2::Stage").map(({ DefaultRouteSettings }) => DefaultRouteSettings?.ThrottlingRateLimit),
+      ...of("AWS::ApiGateway::Stage").map(({ MethodSettings }) => MethodSettings?.[0]?.ThrottlingRateLimit),
+    ]),
     unknown: [
       ...new Set(resources.filter((one) => !priced.includes(one.type) && !isFree(one)).map(({ type }) => type)),
     ],

@@ -23,6 +23,10 @@ export const assumptions = {
   keyOverheadBytes: { value: 90, note: "of a key with a TTL in Valkey 8; second-hand" },
   collectSeconds: { value: 0.02, note: "one request; assumed" },
   recommendSeconds: { value: 0.01, note: "one request; assumed" },
+  authorizeSeconds: {
+    value: 0.005,
+    note: "one token, where a REST API takes them; assumed, and counted for each request",
+  },
   etlSecondsPerEvent: { value: 0.0005, note: "and half a second a batch; assumed" },
   responseBytes: { value: 2500, note: "an answer of 20 artists with its headers; assumed" },
   logBytesPerRequest: { value: 1500, note: "log lines, metrics and access log; assumed" },

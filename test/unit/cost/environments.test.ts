@@ -28,6 +28,20 @@ test("instances that are kept started are on the idle bill", () => {
   expect(warm.unknown).toEqual([]);
 });
 
+test("a firewall is paid by rule, and its API by the request", () => {
+  const daily = 10_000;
+  const service = (name: string, overrides = {}) =>
+    new Map(byService(report("dev", daily, region, overrides).lines)).get(name) ?? 0;
+  const waf = { api: { waf: {} } };
+  const requests = daily * 5 * (730 / 24);
+  expect(service("WAF")).toBe(0);
+  expect(service("WAF", waf)).toBeCloseTo(5 + 4 + requests * 6e-7);
+  expect(service("API Gateway", waf)).toBeCloseTo(3.5 * service("API Gateway"));
+  const guarded = report("dev", 1_000_000, region, { api: { ...waf.api, throttle: { rate: 100 } } });
+  expect(guarded.unknown).toEqual([]);
+  expect(guarded.needs).toContainEqual({ setting: "api.throttle.rate", has: 100, needs: expect.any(Number) });
+});
+
 test("a recommendation gets cheaper with size", () => {
   const each = sizes.map((size) => report(size.environment, size.dailyListeners, region, size.overrides));
   const cost = each.map(({ perMillionRecommendations }) => perMillionRecommendations);

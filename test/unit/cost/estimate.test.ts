@@ -27,6 +27,7 @@ const house: House = {
   keys: 0,
   webAcls: 0,
   webAclRules: 0,
+  restApis: 0,
   throttleRate: 50,
   unknown: [],
 };
@@ -67,6 +68,16 @@ describe("estimate", () => {
     expect(cost("API Gateway", 10_000)).toBeCloseTo(requests(10_000) * 1e-6);
     const many = requests(100_000_000);
     expect(cost("API Gateway", 100_000_000)).toBeCloseTo(300 + (many - 300e6) * 0.9e-6);
+  });
+
+  test("pays a REST API more by the request, in four steps", () => {
+    const requests = (daily: number) => daily * 5 * (730 / 24);
+    expect(cost("API Gateway", 10_000, { restApis: 1 })).toBeCloseTo(requests(10_000) * 3.5e-6);
+    const many = requests(200_000_000);
+    expect(many).toBeGreaterThan(20e9);
+    expect(cost("API Gateway", 200_000_000, { restApis: 1 })).toBeCloseTo(
+      333e6 * 3.5e-6 + 667e6 * 2.8e-6 + 19e9 * 2.38e-6 + (many - 20e9) * 1.51e-6,
+    );
   });
 
   test("pays an on-demand stream by the hour and the kilobyte, whatever its shards", () => {
