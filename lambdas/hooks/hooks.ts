@@ -1,8 +1,10 @@
 import { randomBytes } from "node:crypto";
+import { CloudFormationClient, DescribeStacksCommand } from "@aws-sdk/client-cloudformation";
 import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
 import { DeleteObjectsCommand, ListObjectVersionsCommand, PutObjectCommand } from "@aws-sdk/client-s3";
 import { DeleteModelPackageCommand, paginateListModelPackages, SageMakerClient } from "@aws-sdk/client-sagemaker";
 import type { CloudFormationCustomResourceEvent } from "aws-lambda";
+import { logger } from "../shared/observability";
 import { PSEUDONYM_KEY, PSEUDONYM_KEY_BYTES } from "../shared/pseudonym";
 import { s3Client } from "../shared/storage";
 
@@ -10,6 +12,8 @@ type RequestType = CloudFormationCustomResourceEvent["RequestType"];
 
 interface Hook {
   readonly on: readonly RequestType[];
+  /** Deletes data: only while the whole stack goes, and not when an update takes the hook out of the template. */
+  readonly atDestroy?: true;
   readonly run: (target: string) => Promise<void>;
 }
 
@@ -17,8 +21,8 @@ interface Hook {
 const hooks: Readonly<Record<string, Hook>> = {
   invoke: { on: ["Create", "Update"], run: invoke },
   "make-key": { on: ["Create", "Update"], run: makeKey },
-  "empty-bucket": { on: ["Delete"], run: emptyBucket },
-  "empty-model-package-group": { on: ["Delete"], run: emptyModelPackageGroup },
+  "empty-bucket": { on: ["Delete"], atDestroy: true, run: emptyBucket },
+  "empty-model-package-group": { on: ["Delete"], atDestroy: true, run: emptyModelPackageGroup },
 };
 
 /**
@@ -29,7 +33,26 @@ export async function runHook(event: CloudFormationCustomResourceEvent): Promise
   const { kind, target } = event.ResourceProperties as { kind?: string; target?: string };
   const hook = hooks[kind ?? ""];
   if (!hook || !target) throw new Error(`kind: "${kind}" with target "${target}" is not a hook`);
-  if (hook.on.includes(event.RequestType)) await hook.run(target);
+  if (!hook.on.includes(event.RequestType)) return;
+  if (hook.atDestroy && !(await isGoing(event.StackId))) {
+    logger.info(`${target} keeps what it holds: its stack stays`);
+    return;
+  }
+  await hook.run(target);
+}
+
+/**
+ * Whether a stack is being deleted, or taken back before it ever was. An update that drops a hook asks for its deletion as well, from
+ * `removal: "destroy"` to `"retain"` for one; and may then have taken the right to ask away already.
+ */
+async function isGoing(StackName: string): Promise<boolean> {
+  try {
+    const { Stacks = [] } = await new CloudFormationClient({}).send(new DescribeStacksCommand({ StackName }));
+    return ["DELETE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS"].includes(Stacks[0]?.StackStatus ?? "");
+  } catch (error) {
+    if (/^AccessDenied/.test((error as Error).name)) return false;
+    throw error;
+  }
 }
 
 /** Calls a function once and fails when it fails. It may take as long as a function can. */

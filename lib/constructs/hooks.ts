@@ -51,17 +51,18 @@ export class Hooks extends Construct {
     return resource;
   }
 
-  /** Deletes all objects of a bucket before the bucket goes. Make what writes to it depend on the result, so that it goes first. */
+  /** Deletes all objects of a bucket before the bucket goes with its stack; no update empties it. Make what writes to it depend on the result, so that it goes first. */
   emptyBucket(id: string, bucket: IBucket): CustomResource {
     const resource = this.resource(id, "empty-bucket", bucket.bucketName);
     resource.node.addDependency(
+      this.allowDescribe(),
       this.allow(["s3:ListBucketVersions"], [bucket.bucketArn]),
       this.allow(["s3:DeleteObject", "s3:DeleteObjectVersion"], [bucket.arnForObjects("*")]),
     );
     return resource;
   }
 
-  /** Deletes all versions of a model package group before the group goes. */
+  /** Deletes all versions of a model package group before the group goes with its stack. */
   emptyModelPackageGroup(id: string, group: CfnModelPackageGroup): void {
     const stack = Stack.of(this);
     const name = group.modelPackageGroupName;
@@ -69,6 +70,7 @@ export class Hooks extends Construct {
     const resource = this.resource(id, "empty-model-package-group", name);
     resource.node.addDependency(
       group,
+      this.allowDescribe(),
       // Listing versions cannot be narrowed to a group.
       this.allow(["sagemaker:ListModelPackages"], ["*"]),
       this.allow(["sagemaker:DeleteModelPackage"], [versions]),
@@ -82,6 +84,11 @@ export class Hooks extends Construct {
       serviceTimeout: Duration.minutes(15),
       properties: { kind, target, ...properties },
     });
+  }
+
+  /** Lets the function see whether the stack goes as a whole, without which nothing is deleted. */
+  private allowDescribe(): IDependable {
+    return this.allow(["cloudformation:DescribeStacks"], [Stack.of(this).stackId]);
   }
 
   private allow(actions: string[], resources: string[]): IDependable {

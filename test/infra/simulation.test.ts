@@ -28,7 +28,7 @@ function covers(pattern: string, resource: string): boolean {
 }
 
 // Only where a stack goes with its data are there hooks that delete.
-const deleting = ({ by, action }: Call) => by.endsWith("/Hooks") && /Delete|List/.test(action);
+const deleting = ({ by, action }: Call) => by.endsWith("/Hooks") && /Delete|List|Describe/.test(action);
 
 const all = [
   ["laptop", of("laptop")],

@@ -34,6 +34,7 @@ const resource = (text: string): string =>
     .replace(/^arn:aws:s3:::cdk-hnb659fds-assets-[^/]*/, "{assets}")
     .replace(/^arn:aws:kinesis:.*:stream\/.*$/, "{stream}")
     .replace(new RegExp(`^arn:aws:lambda:.*:function:${stack}-(\\w+?)[0-9A-F]{8}-[^:]*`), "{function:$1/$2}")
+    .replace(new RegExp(`^arn:aws:cloudformation:.*:stack/${stack}/.*$`), "{stack:$1}")
     .replace(new RegExp(`^arn:aws:iam::.*:role/${stack}-(\\w+?)[0-9A-F]{8}-.*$`), "{role:$1/$2}")
     .replace(/^arn:aws:sagemaker:.*:model-package\/.*$/, "{versions}")
     // Emptying a bucket deletes whatever is there.

@@ -16,7 +16,20 @@ from .sagemaker.s3 import Storage
 from .settings import ACCOUNT_ID, Settings
 
 #: Services whose calls are recorded; reporting (logs, traces) does not pass through functions' code.
-SERVICES = ("s3", "kinesis", "lambda", "sagemaker", "servicequotas", "kms", "sts", "logs", "monitoring", "events", "states")
+SERVICES = (
+    "cloudformation",
+    "events",
+    "kinesis",
+    "kms",
+    "lambda",
+    "logs",
+    "monitoring",
+    "s3",
+    "sagemaker",
+    "servicequotas",
+    "states",
+    "sts",
+)
 
 
 class Record:

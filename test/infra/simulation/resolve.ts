@@ -21,6 +21,9 @@ const pseudo: Readonly<Record<string, string>> = {
 
 const arn = (service: string, resource: string) => `arn:aws:${service}:${region}:${account}:${resource}`;
 
+/** A stack's ARN, which its own templates call `AWS::StackId`. */
+export const stackArn = (stack: string): string => arn("cloudformation", `stack/segue-${stack}/11111111-2222`);
+
 /** ARNs by type of resource; a resource without a name of its own is called by its logical id. */
 const arns: Readonly<Record<string, (name: string) => string>> = {
   "AWS::S3::Bucket": (name) => `arn:aws:s3:::${name}`,
@@ -104,6 +107,7 @@ export class Resolver {
 
   private ref(id: string, of: Part): string {
     if (pseudo[id]) return pseudo[id];
+    if (id === "AWS::StackId") return stackArn(of.stack);
     const type = of.Resources[id]?.Type ?? "";
     const name = this.nameOf(id, type, of);
     return refIsArn.has(type) ? (arns[type] as (name: string) => string)(name) : name;

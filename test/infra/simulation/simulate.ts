@@ -1,7 +1,7 @@
 import { runSimulation } from "@cloud-copilot/iam-simulate";
 import type { Call } from "../../support/calls";
 import { type Templates, text } from "../support";
-import { account, type GrantedRole, Resolver, region, rolesOf } from "./resolve";
+import { account, type GrantedRole, Resolver, region, rolesOf, stackArn } from "./resolve";
 
 /** A call with the names of one environment. */
 export interface ConcreteCall {
@@ -146,6 +146,7 @@ export class Simulation {
       .replace("{stream}", this.resolver.all("AWS::Kinesis::Stream")[0]?.arn ?? "")
       .replace(/\{function:([^}]+)\}/, (_, by: string) => this.functionOf(by).arn)
       .replace(/\{role:([^}]+)\}/, (_, by: string) => this.roles.find(({ name }) => name === by)?.arn ?? by)
+      .replace(/\{stack:([^}]+)\}/, (_, stack: string) => stackArn(stack))
       .replace("{versions}", arn("sagemaker", `model-package/segue-${this.name}/1`))
       .replaceAll("{run}", "20261122t035200-1a2b3c4d")
       .replace("{code}", code)

@@ -1,5 +1,6 @@
 import { createServer, type IncomingHttpHeaders, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { CloudFormationClient } from "@aws-sdk/client-cloudformation";
 import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
 import { DeleteObjectsCommand, ListObjectVersionsCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { DeleteModelPackageCommand, ListModelPackagesCommand, SageMakerClient } from "@aws-sdk/client-sagemaker";
@@ -14,10 +15,13 @@ interface Answer {
 let server: Server;
 let answers: Answer[];
 let status: number;
+/** What CloudFormation says of the stack, or the error that it answers with. */
+let stack: string | Error;
 
 beforeEach(async () => {
   answers = [];
   status = 200;
+  stack = "DELETE_IN_PROGRESS";
   server = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
@@ -59,6 +63,14 @@ function service(client: Client, reply: (command: string, input: never) => unkno
     return reply(command.constructor.name, command.input);
   }) as never);
   return calls;
+}
+
+/** CloudFormation, asked for the stack. */
+function cloudFormation(): [string, unknown][] {
+  return service(CloudFormationClient, () => {
+    if (stack instanceof Error) throw stack;
+    return { Stacks: [{ StackStatus: stack }] };
+  });
 }
 
 describe("an answer to CloudFormation", () => {
@@ -185,12 +197,45 @@ describe("empty-bucket", () => {
       left = left.filter(({ VersionId }) => !Objects.some((one) => one.VersionId === VersionId));
       return {};
     });
+    const asked = cloudFormation();
     await handler(event("Delete", hook));
+    expect(asked).toEqual([["DescribeStacksCommand", { StackName: "stack" }]]);
     expect(left).toEqual([]);
     expect(answers[0]?.body.Status).toBe("SUCCESS");
   });
 
+  test("deletes when the stack's creation is taken back", async () => {
+    stack = "ROLLBACK_IN_PROGRESS";
+    cloudFormation();
+    const calls = service(S3Client, () => ({}));
+    await handler(event("Delete", hook));
+    expect(calls.map(([name]) => name)).toEqual([ListObjectVersionsCommand.name]);
+  });
+
+  test.each([
+    ["an update took the hook out of the template", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"],
+    ["an update that made the bucket is taken back", "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS"],
+    ["it may not see the stack", Object.assign(new Error("not authorized"), { name: "AccessDenied" })],
+  ])("deletes nothing when %s", async (_why, found) => {
+    stack = found;
+    cloudFormation();
+    const calls = service(S3Client, () => ({}));
+    await handler(event("Delete", hook));
+    expect(calls).toEqual([]);
+    expect(answers[0]?.body.Status).toBe("SUCCESS");
+  });
+
+  test("deletes nothing, and says so, when CloudFormation does not answer", async () => {
+    stack = Object.assign(new Error("Rate exceeded"), { name: "Throttling" });
+    cloudFormation();
+    const calls = service(S3Client, () => ({}));
+    await handler(event("Delete", hook));
+    expect(calls).toEqual([]);
+    expect(answers[0]?.body).toMatchObject({ Status: "FAILED", Reason: "Rate exceeded" });
+  });
+
   test("is content when the bucket has gone already", async () => {
+    cloudFormation();
     service(S3Client, () => {
       throw Object.assign(new Error("gone"), { name: "NoSuchBucket" });
     });
@@ -199,6 +244,7 @@ describe("empty-bucket", () => {
   });
 
   test("names the object that cannot be deleted, rather than go round for ever", async () => {
+    cloudFormation();
     service(S3Client, (command) =>
       command === ListObjectVersionsCommand.name
         ? { Versions: [{ Key: "locked", VersionId: "1" }] }
@@ -213,7 +259,8 @@ describe("empty-bucket", () => {
 });
 
 describe("empty-model-package-group", () => {
-  test("deletes every version of the group", async () => {
+  test("deletes every version of the group, and none while the stack stays", async () => {
+    cloudFormation();
     const arns = ["arn:1", "arn:2", "arn:3"];
     const calls = service(SageMakerClient, (command, input) => {
       if (command === DeleteModelPackageCommand.name) return {};
@@ -229,5 +276,9 @@ describe("empty-model-package-group", () => {
     const deleted = calls.filter(([name]) => name === DeleteModelPackageCommand.name).map(([, input]) => input);
     expect(deleted).toEqual(arns.map((ModelPackageName) => ({ ModelPackageName })));
     expect(answers[0]?.body.Status).toBe("SUCCESS");
+    stack = "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS";
+    calls.length = 0;
+    await handler(event("Delete", { kind: "empty-model-package-group", target: "segue-dev" }));
+    expect(calls).toEqual([]);
   });
 });
