@@ -1,6 +1,7 @@
 import { CfnBudget } from "aws-cdk-lib/aws-budgets";
 import { Construct } from "constructs";
 import type { EnvironmentConfig } from "../config";
+import { digest } from "../names";
 
 /** When somebody hears of the bill: four fifths spent, and all of it in sight. */
 const notifications = [
@@ -19,7 +20,8 @@ export class Budget extends Construct {
     super(scope, id);
     new CfnBudget(this, "Budget", {
       budget: {
-        budgetName: `segue-${name}`,
+        // Whoever is told cannot be changed on a budget that is there: CloudFormation makes another first, which needs another name.
+        budgetName: `segue-${name}-${digest(settings.email)}`,
         budgetType: "COST",
         timeUnit: "MONTHLY",
         budgetLimit: { amount: settings.monthlyUsd, unit: "USD" },
