@@ -32,7 +32,7 @@ export const compute = z.strictObject({
       gpu: z.array(z.enum(instanceTypes.trainingGpu)).max(10).default([]),
       cpu: z.enum(instanceTypes.trainingCpu).default("ml.m5.xlarge"),
       ...job,
-      /** Train on spare capacity, at a third of the price or so. What is interrupted begins again, as training writes no checkpoints yet; what waits too long goes on demand. */
+      /** Train on spare capacity, at a third of the price or so. What is interrupted goes on from its last checkpoint; what waits too long goes on demand. */
       spot: z.boolean().default(false),
       /** With `spot`: how long a job may take with its waiting, at least `maxRuntimeMinutes`. */
       maxWaitMinutes: z

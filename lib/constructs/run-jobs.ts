@@ -50,6 +50,10 @@ function resources(tried: string, key: IKey | undefined) {
   return expression(`$merge([{${plain}}, ${tried}.gpu ? {} : {'VolumeKmsKeyId': '${key.keyArn}'}])`);
 }
 
+/** Whether a job has several instances, or may get one with several GPUs: the container then starts a process for each, by torchrun. */
+const severalProcesses = ({ compute: { training } }: EnvironmentConfig) =>
+  training.instanceCount > 1 || training.gpu.some((type) => /\.(12xlarge|24xlarge|48xlarge|metal)$/.test(type));
+
 /**
  * Training, of which the run keeps `$model` (`dataUrl`, `jobName`) and `$failure`. On spare capacity it writes checkpoints under the run's own
  * prefix, so that a job that was interrupted, or is tried elsewhere, goes on, and never from another run's factors.
@@ -82,6 +86,7 @@ export function trainState(
       },
       HyperParameters: {
         ...Object.fromEntries(Object.entries(hyperparameters).map(([name, value]) => [name, String(value)])),
+        ...(severalProcesses(config) && { sagemaker_torch_distributed_enabled: "true" }),
         sagemaker_program: trainProgram,
         sagemaker_submit_directory: code.submitDirectory,
         sagemaker_region: Aws.REGION,

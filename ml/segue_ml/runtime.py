@@ -82,6 +82,23 @@ def say(text: str) -> None:
     print(text, flush=True)
 
 
+def rows_that_fit() -> int:
+    """Interactions that a training holds in two fifths of this machine's memory, at 200 bytes each at the most."""
+    return int(0.4 * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 200)
+
+
+class Ticker:
+    """Lines of progress, one in two seconds at most: short work says nothing."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def __call__(self, text: str) -> None:
+        if time.monotonic() - self._last >= 2:
+            self._last = time.monotonic()
+            say(text)
+
+
 def peak_memory() -> dict[str, float]:
     """Peak resident memory of this process, and of its GPU, in MiB."""
     unit = 1 << 20 if sys.platform == "darwin" else 1 << 10

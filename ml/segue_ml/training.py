@@ -6,8 +6,10 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import signal
 import sys
+import tempfile
 import traceback
 from pathlib import Path
 from types import FrameType
@@ -18,17 +20,21 @@ import pyarrow
 import torch
 
 from . import __version__
-from .blend import fit
+from .blend import Blend, fit
 from .card import model_card
-from .data import Dataset, read_dataset
+from .checkpoint import Checkpoints, code_digest, data_digest
+from .data import count_rows, read_dataset
 from .errors import SegueError, one_line
 from .evaluate import by_group, compare, gaps, iso, random_holdout, temporal_holdout
 from .export import export
-from .ials import SETTINGS, Settings, default_settings
+from .group import Group, join
+from .ials import SETTINGS, Model, Settings, default_settings, train
 from .pairs import Pairs
 from .report import report
-from .runtime import Clock, choose_device, peak_memory, say, set_up
+from .runtime import Clock, choose_device, peak_memory, rows_that_fit, say, set_up
 from .segments import segment_lists
+from .sharded import train_packed
+from .shards import PAIRS, Spill, sampled
 from .tune import MOST_SWEEPS, choose, search
 
 K = 20
@@ -58,6 +64,11 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 is PyTorch's choice")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--checkpoint-dir", type=Path, help="default: checkpoints beside the output folder, if it is there")
+    parser.add_argument("--checkpoint-seconds", type=float, default=20.0, help="between two writes of the factors")
+    parser.add_argument("--rows-in-memory", type=int, default=0, help="above it rows go by disk; 0: by the memory there is")
+    parser.add_argument("--rows-at-once", type=int, default=PAIRS, help="rows from disk that are handled together")
+    parser.add_argument("--scratch", type=Path, help="folder for rows that go by disk; default: the system's")
     parser.add_argument("--tune-seconds", type=float, default=0.0, help="time to search settings; 0 takes the defaults")
     for name, kind in SETTINGS:
         parser.add_argument(f"--{name.replace('_', '-')}", type=kind, help="fix this setting; default: by the size of the data")
@@ -65,73 +76,176 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def run(options: argparse.Namespace) -> dict[str, object]:
-    """Runs the whole job and returns the evaluation that it wrote."""
+    """Runs the whole job, by all its processes, and returns the evaluation that the first wrote."""
     device = choose_device(options.device)
     set_up(device, options.threads, options.seed)
-    clock = Clock()
-    with clock.phase("read"):
-        data = read_dataset(options.interactions, options.listeners, options.artists)
-    height, width = data.shape
-    say(f"{len(data.rows):,} interactions of {height:,} listeners with {width:,} artists, on {device}")
-    with clock.phase("split"):
-        holdout = temporal_holdout(data, options.seed)
-    with clock.phase("choose settings"):
-        settings = _choose(options, holdout.history, device)
-    say("settings: " + " ".join(f"{name}={value:g}" for name, value in settings.as_dict().items()))
-    with clock.phase("train on the past"):
-        past = fit(holdout.history, settings, device)
-    with clock.phase("evaluate"):
-        rankings = compare(past, holdout, device, K, options.seed)
+    group = join(device)
+    job = _Job(options, device, group)
+    try:
+        return job.run()
+    except Stopped:
+        job.checkpoints.flush()
+        raise
+    finally:
+        group.leave()
+        job.close()
+
+
+class _Job:
+    """The job's steps. Factors are trained by all processes together, or by one over rows on disk where they do not fit
+    into memory; the rest is the first process' work, on all interactions or, of too many, on a sample of listeners."""
+
+    def __init__(self, options: argparse.Namespace, device: torch.device, group: Group) -> None:
+        self.options, self.device, self.group = options, device, group
+        self.clock = Clock(quiet=not group.first)
+        self.spill: Spill | None = None
+        self.scratch: Path | None = None
+        self.checkpoints = Checkpoints(None, {})
+
+    def close(self) -> None:
+        if self.scratch:
+            shutil.rmtree(self.scratch, ignore_errors=True)
+
+    def run(self) -> dict[str, object]:
+        options, group, clock = self.options, self.group, self.clock
+        with clock.phase("read"):
+            rows = count_rows(options.interactions)
+            limit = options.rows_in_memory or rows_that_fit()
+            if group.size > 1 or rows > limit:
+                self.scratch = Path(tempfile.mkdtemp(prefix="segue-", dir=options.scratch))
+                self.spill = Spill(options.interactions, options.artists, self.scratch, group, options.rows_at_once)
+            group.decided(lambda: self._read(min(1.0, limit / max(1, rows))))
+        settings, cutoff = group.decided(self._prepare)
+        with clock.phase("train on the past"):
+            past = self._sharded("past", settings, cutoff)
+            group.decided(lambda: self._fit_past(settings, past))
+        with clock.phase("evaluate"):
+            group.decided(self._judge)
+        with clock.phase("train on everything"):
+            model = self._sharded("everything", settings, None)
+            group.decided(lambda: self._fit_everything(settings, model))
+        return group.decided(lambda: self._write(settings))
+
+    def _read(self, share: float) -> None:
+        options = self.options
+        folders = {"interactions": options.interactions, "listeners": options.listeners, "artists": options.artists}
+        artists = self.spill.artist_numbers if self.spill else None
+        keep = (lambda table: sampled(table, share)) if share < 1 else None
+        self.data = read_dataset(**folders, keep=keep, artist_numbers=artists)
+        height, width = self.data.shape
+        part = f" ({share:.1%} of the listeners, to judge by)" if share < 1 else ""
+        say(f"{len(self.data.rows):,} interactions of {height:,} listeners with {width:,} artists{part}, on {self.device}")
+        if self.spill:
+            say(f"factors by {self.group.size} processes, {self.spill.total:,} interactions on disk")
+        self.lineage = {"data": data_digest(folders), "code": code_digest(), "seed": options.seed}
+        fixed = {name: getattr(options, name) for name, _ in SETTINGS}
+        identity = {**self.lineage, "fixed": fixed, "tune": options.tune_seconds, "share": share}
+        folder = options.checkpoint_dir
+        if folder is None:
+            folder = Path(os.environ.get("SM_OUTPUT_DIR") or "/opt/ml/output").parent / "checkpoints"
+            folder = folder if folder.is_dir() else None  # SageMaker makes it where the job has checkpoints
+        self.checkpoints = Checkpoints(folder, identity, options.checkpoint_seconds)
+
+    def _prepare(self) -> tuple[Settings, int]:
+        with self.clock.phase("split"):
+            self.holdout = temporal_holdout(self.data, self.options.seed)
+        with self.clock.phase("choose settings"):
+            settings = self.checkpoints.settings()
+            if settings is None:
+                settings = _choose(self.options, self.holdout.history, self.device)
+                self.checkpoints.keep_settings(settings)
+        say("settings: " + " ".join(f"{name}={value:g}" for name, value in settings.as_dict().items()))
+        return settings, self.holdout.cutoff
+
+    def _sharded(self, name: str, settings: Settings, before: int | None) -> Model | None:
+        """Factors trained by all processes; None where one trains them in its memory."""
+        if self.spill is None:
+            return None
+        packed = self.spill.pack(settings, self.device, before)
+        try:
+            self.counts = {"interactions": self.spill.total, "listeners": packed.listeners, "artists": packed.artists}
+            progress = self.checkpoints.sweeps(name, settings)
+            return train_packed(packed, settings, self.device, self.group, progress)
+        finally:
+            packed.close()
+
+    def _fit(self, name: str, pairs: Pairs, settings: Settings, model: Model | None) -> Blend:
+        def factors() -> Model:
+            return model or train(pairs, settings, self.device, progress=self.checkpoints.sweeps(name, settings))
+
+        return fit(pairs, settings, self.device, factors)
+
+    def _fit_past(self, settings: Settings, model: Model | None) -> None:
+        self.past = self._fit("past", self.holdout.history, settings, model)
+
+    def _fit_everything(self, settings: Settings, model: Model | None) -> None:
+        self.everything = self.data.pairs()
+        self.model = self._fit("everything", self.everything, settings, model)
+
+    def _judge(self) -> None:
+        holdout, seed = self.holdout, self.options.seed
+        self.rankings = compare(self.past, holdout, self.device, K, seed)
         played = np.bincount(holdout.history.columns, minlength=holdout.history.width)
         everybody = int((holdout.history.lengths > 0).sum())
-        metrics = {
+        self.metrics = {
             name: _rounded({**ranking.means(), **ranking.popularity(played, everybody)})
-            for name, ranking in rankings.items()
+            for name, ranking in self.rankings.items()
         }
-        intervals = {
-            name: {metric: [round(end, 6) for end in ends] for metric, ends in ranking.intervals(options.seed).items()}
-            for name, ranking in rankings.items()
+        self.intervals = {
+            name: {metric: [round(end, 6) for end in ends] for metric, ends in ranking.intervals(seed).items()}
+            for name, ranking in self.rankings.items()
         }
-    for name, value in metrics["model"].items():
-        say(f"eval {name}={value:.6f};")
-    for name in ("popularity", "random", "item-knn"):
-        say(f"baseline {name}: " + " ".join(f"{metric} {value:.4f}" for metric, value in metrics[name].items()))
-    with clock.phase("train on everything"):
-        everything = data.pairs()
-        model = fit(everything, settings, device)
-    with clock.phase("export"):
-        lists = segment_lists(everything, data.age_groups, data.places)
-        facts = {"runId": options.run_id, "trainedOn": _facts(data), "segments": len(lists)}
-        export(options.model_dir, model, data.artist_numbers, lists, facts)
-    countries = np.array([place.partition("-")[0] for place in data.places], object)
-    ranking = rankings["model"]
-    groups = by_group(ranking, "age_group", data.age_groups) + by_group(ranking, "country", countries)
-    evaluation = {
-        "schemaVersion": 1,
-        "runId": options.run_id,
-        "protocol": holdout.protocol(K),
-        "metrics": metrics,
-        "intervals": intervals,
-        "groups": groups,
-        "gaps": gaps(groups, f"recall@{K}") + gaps(groups, f"ndcg@{K}"),
-        "hyperparameters": settings.as_dict(),
-        "data": _facts(data),
-        "timings": clock.seconds,
-        "peakMiB": peak_memory(),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
-        "versions": {
-            "segue_ml": __version__,
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "numpy": np.__version__,
-            "pyarrow": pyarrow.__version__,
-        },
-    }
-    options.output_data_dir.mkdir(parents=True, exist_ok=True)
-    (options.output_data_dir / "evaluation.json").write_text(json.dumps(evaluation, indent=2) + "\n", encoding="utf-8")
-    (options.output_data_dir / "model-card.md").write_text(model_card(evaluation), encoding="utf-8")
-    (options.output_data_dir / "report.html").write_text(report(evaluation), encoding="utf-8")
-    return evaluation
+        for name, value in self.metrics["model"].items():
+            say(f"eval {name}={value:.6f};")
+        for name in ("popularity", "random", "item-knn"):
+            say(f"baseline {name}: " + " ".join(f"{metric} {value:.4f}" for metric, value in self.metrics[name].items()))
+
+    def _write(self, settings: Settings) -> dict[str, object]:
+        """Exports the model and writes what is known of it."""
+        options, data, holdout = self.options, self.data, self.holdout
+        facts = self._facts()
+        with self.clock.phase("export"):
+            lists = segment_lists(self.everything, data.age_groups, data.places)
+            about = {"runId": options.run_id, "trainedOn": facts, "segments": len(lists), "lineage": self.lineage}
+            export(options.model_dir, self.model, data.artist_numbers, lists, about)
+        countries = np.array([place.partition("-")[0] for place in data.places], object)
+        ranking = self.rankings["model"]
+        groups = by_group(ranking, "age_group", data.age_groups) + by_group(ranking, "country", countries)
+        evaluation = {
+            "schemaVersion": 1,
+            "runId": options.run_id,
+            "protocol": holdout.protocol(K),
+            "metrics": self.metrics,
+            "intervals": self.intervals,
+            "groups": groups,
+            "gaps": gaps(groups, f"recall@{K}") + gaps(groups, f"ndcg@{K}"),
+            "hyperparameters": settings.as_dict(),
+            "data": facts,
+            "lineage": self.lineage,
+            "timings": self.clock.seconds,
+            "peakMiB": peak_memory(),
+            "processes": self.group.size,
+            "device": torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "cpu",
+            "versions": {
+                "segue_ml": __version__,
+                "python": platform.python_version(),
+                "torch": torch.__version__,
+                "numpy": np.__version__,
+                "pyarrow": pyarrow.__version__,
+            },
+        }
+        folder = options.output_data_dir
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "evaluation.json").write_text(json.dumps(evaluation, indent=2) + "\n", encoding="utf-8")
+        (folder / "model-card.md").write_text(model_card(evaluation), encoding="utf-8")
+        (folder / "report.html").write_text(report(evaluation), encoding="utf-8")
+        return evaluation
+
+    def _facts(self) -> dict[str, object]:
+        data, spill = self.data, self.spill
+        counts = {"interactions": len(data.rows), "listeners": data.shape[0], "artists": data.shape[1]}
+        first, last = (spill.first, spill.last) if spill else (int(data.times.min()), int(data.times.max()))
+        return {**(self.counts if spill else counts), "first": iso(first), "last": iso(last)}
 
 
 def _choose(options: argparse.Namespace, history: Pairs, device: torch.device) -> Settings:
@@ -145,16 +259,6 @@ def _choose(options: argparse.Namespace, history: Pairs, device: torch.device) -
     if options.tune_seconds > 0:
         return search(part, validation, start, device, options.tune_seconds, frozenset(fixed)).settings
     return choose(part, validation, start, device, frozenset(fixed)).settings
-
-
-def _facts(data: Dataset) -> dict[str, object]:
-    return {
-        "interactions": len(data.rows),
-        "listeners": data.shape[0],
-        "artists": data.shape[1],
-        "first": iso(int(data.times.min())),
-        "last": iso(int(data.times.max())),
-    }
 
 
 def _rounded(metrics: dict[str, float]) -> dict[str, float]:

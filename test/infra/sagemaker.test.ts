@@ -16,6 +16,7 @@ const environments: Record<string, Templates> = {
     encryption: { key: "own" },
     compute: { training: { gpu }, scoring: { mode: "processing" } },
   } as never),
+  "with several processes": templatesOf("dev", settings({ instanceCount: 2 })),
   "with Processing": templatesOf("dev", settings({}, { mode: "processing", gpu, instanceCount: 3 })),
 };
 const dev = environments.dev as Templates;
@@ -84,6 +85,15 @@ describe("AWS's own model of the API", () => {
       expect.stringMatching(message),
     ]);
   });
+});
+
+test.each([
+  ["one process", "dev", undefined],
+  ["two instances", "with several processes", "true"],
+])("%s of a training: torchrun %s", async (_, name, expected) => {
+  const { requests } = await run(environments[name] as Templates);
+  const parameters = (requests.Train as { HyperParameters: Record<string, string> }).HyperParameters;
+  expect(parameters.sagemaker_torch_distributed_enabled).toBe(expected);
 });
 
 /**
