@@ -49,14 +49,19 @@ export const postgres = z.strictObject({
 
 const userId = z.string().regex(/^[a-z][a-z0-9-]{0,39}$/, { error: "must be the id of an ElastiCache user" });
 
-/** An ElastiCache Serverless cache for Valkey whose user group has these two users, both with IAM authentication. */
+/** An ElastiCache Serverless cache for Valkey whose user group has these users, all with IAM authentication. */
 export const cache = z.strictObject({
   /** The cache's name, which tokens are signed for. */
   name: z.string().regex(/^[a-z][a-z0-9-]{0,39}$/, { error: "must be the name of a serverless cache" }),
   host,
   port: port(6379),
   /** Ids of the users; docs/formats.md says what each must be allowed. */
-  users: z.strictObject({ recommend: userId, publish: userId }),
+  users: z.strictObject({
+    recommend: userId,
+    publish: userId,
+    /** Leave it out to do without: what listeners did since the last run then changes no answer. */
+    recent: userId.optional(),
+  }),
   /** The cache's security group, to be opened to Segue's functions. Leave it out to do that yourself. */
   securityGroupId: id("sg").optional(),
 });

@@ -3,7 +3,7 @@ import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from "
 import { CacheUnavailable } from "../shared/cache";
 import { json, problem } from "../shared/problem";
 import type { Popular } from "../shared/recommendations";
-import { type ParameterError, readPopularRequest, readRequest } from "./parameters";
+import { type ParameterError, readPopularRequest, readRequest, readSimilarRequest } from "./parameters";
 import { type Answer, NoAnswer, type Recommender } from "./recommend";
 
 /** What is read of API Gateway's event. */
@@ -18,15 +18,16 @@ interface Context {
 type Response = APIGatewayProxyStructuredResultV2;
 
 export interface Api {
-  readonly recommender: Pick<Recommender, "recommend" | "popular" | "health">;
+  readonly recommender: Pick<Recommender, "recommend" | "popular" | "similar" | "health">;
   /** Told of each list that is answered. */
   readonly answered: (answer: Answer<Popular>) => void;
   /** Told why there is no answer. */
   readonly unavailable: (error: Error) => void;
 }
 
-/** For how long a client may keep the popular list. */
-const POPULAR_SECONDS = 60;
+/** For how long a client may keep what is the same for everybody. */
+const SHARED_SECONDS = 60;
+const SHARED = { "cache-control": `private, max-age=${SHARED_SECONDS}` };
 const NEVER = { "cache-control": "private, no-store" };
 
 const badParameter = (errors: readonly ParameterError[]): Response =>
@@ -38,6 +39,8 @@ export async function respond(event: Event, api: Api): Promise<Response> {
     switch (event.routeKey) {
       case "GET /v1/popular":
         return await popular(event, api);
+      case "GET /v1/artists/{id}/similar":
+        return await similar(event, api);
       case "GET /v1/health":
         return json(200, { status: "ok", ...(await api.recommender.health()) }, NEVER);
       default:
@@ -64,20 +67,32 @@ async function recommendations(event: Event, { recommender, answered }: Api): Pr
   return json(200, answer.body, NEVER);
 }
 
-/** The same bytes for the same release and parameters: a client that has them is told so. RFC 9110, section 13.1.2. */
 async function popular(event: Event, { recommender, answered }: Api): Promise<Response> {
   const read = readPopularRequest(event);
   if ("errors" in read) return badParameter(read.errors);
   const answer = await recommender.popular(read.request);
   answered(answer);
-  const full = json(200, answer.body);
+  // What is remembered is no answer to keep: the cache may be back in a second.
+  return tagged(event, answer.body, answer.fallback === undefined ? SHARED : NEVER);
+}
+
+async function similar(event: Event, { recommender }: Api): Promise<Response> {
+  const read = readSimilarRequest(event);
+  if ("errors" in read) return badParameter(read.errors);
+  const body = await recommender.similar(read.request);
+  if (body) return tagged(event, body, SHARED);
+  return problem(
+    404,
+    "No similar artists",
+    `id: the release that serves knows no artist like ${read.request.artistId}`,
+  );
+}
+
+/** The same bytes for the same release and parameters: a client that has them is told so. RFC 9110, section 13.1.2. */
+function tagged(event: Event, body: object, caching: Record<string, string>): Response {
+  const full = json(200, body);
   const etag = `"${createHash("sha256").update(full.body!).digest("base64url").slice(0, 22)}"`;
-  const headers = {
-    ...full.headers,
-    etag,
-    // What is remembered is no answer to keep: the cache may be back in a second.
-    ...(answer.fallback === undefined ? { "cache-control": `private, max-age=${POPULAR_SECONDS}` } : NEVER),
-  };
+  const headers = { ...full.headers, etag, ...caching };
   const held = event.headers?.["if-none-match"]?.split(",").map((tag) => tag.trim().replace(/^W\//, ""));
   return held?.some((tag) => tag === etag || tag === "*") ? { statusCode: 304, headers } : { ...full, headers };
 }

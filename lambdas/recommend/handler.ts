@@ -3,6 +3,7 @@ import { readEnvironment } from "../shared/environment";
 import { type HttpEvent, httpEvent, type RestEvent } from "../shared/http-event";
 import { count, logger, MetricUnit, metrics, observe } from "../shared/observability";
 import { keyOf, pseudonym } from "../shared/pseudonym";
+import type { Recommendations } from "../shared/recommendations";
 import { type Api, respond } from "./api";
 import { Breaker } from "./breaker";
 import { bundledPopular } from "./bundled";
@@ -35,8 +36,9 @@ const reports: Pick<Api, "answered" | "unavailable"> = {
     count(SOURCES[source]);
     count(hit ? "CacheHits" : "CacheMisses");
     if (fallback) count("CacheUnavailable");
-    const recommendationId = "recommendationId" in body ? body.recommendationId : undefined;
-    logger[fallback ? "warn" : "info"]("answered", { recommendationId, release, variant, source, fallback });
+    const { recommendationId, basis } = body as Partial<Recommendations>;
+    if (basis === "recent") count("AnswersRecent");
+    logger[fallback ? "warn" : "info"]("answered", { recommendationId, release, variant, source, basis, fallback });
   },
   unavailable(error) {
     count("RecommendUnavailable");

@@ -43,9 +43,18 @@ const wishes = {
  * zod's small form, a tenth of the size, as every byte of this function is loaded at its cold start.
  */
 const popularParameters = z.object(wishes);
+const id = z.string().check(z.regex(ID, "expected 1 to 64 letters, digits, _ or -"));
+const { limit, genre, threshold } = wishes;
+const similarParameters = z.object({ limit, genre, threshold, id });
 const parameters = z.object({
   ...wishes,
-  id: z.string().check(z.regex(ID, "expected 1 to 64 letters, digits, _ or -")),
+  id,
+  played: z.optional(
+    z.pipe(
+      z.enum(["true", "false"], "expected true or false"),
+      z.transform((text) => text === "true"),
+    ),
+  ),
   ageGroup: z.optional(z.enum(AGE_GROUPS, `expected one of ${AGE_GROUPS.join(", ")}`)),
 });
 
@@ -56,6 +65,12 @@ export interface PopularRequest extends Wishes {
 export interface Request extends PopularRequest {
   readonly listenerId: string;
   readonly ageGroup?: string | undefined;
+  /** Whether artists that were played since the last run may be in the list. */
+  readonly played?: boolean | undefined;
+}
+
+export interface SimilarRequest extends Pick<Wishes, "limit" | "genre" | "threshold"> {
+  readonly artistId: string;
 }
 
 export interface ParameterError {
@@ -82,4 +97,12 @@ export function readRequest(event: Event): Read<Request> {
 export function readPopularRequest(event: Event): Read<PopularRequest> {
   const read = popularParameters.safeParse(event.queryStringParameters ?? {});
   return read.success ? { request: read.data } : errors(read.error);
+}
+
+/** Likewise, of `GET /v1/artists/{id}/similar`. */
+export function readSimilarRequest(event: Event): Read<SimilarRequest> {
+  const read = similarParameters.safeParse({ ...event.queryStringParameters, id: event.pathParameters?.id });
+  if (!read.success) return errors(read.error);
+  const { id: artistId, ...rest } = read.data;
+  return { request: { artistId, ...rest } };
 }

@@ -1,10 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { type Cache, CacheUnavailable } from "../shared/cache";
-import { type Damaged, type List, Lists } from "../shared/lists";
+import { type Damaged, type List, Lists, type SimilarArtists } from "../shared/lists";
 import { KeyUnavailable } from "../shared/pseudonym";
-import type { Popular, Recommendations } from "../shared/recommendations";
+import type { Met } from "../shared/recent";
+import type { Popular, Recommendations, Similar } from "../shared/recommendations";
 import { EVERYBODY, POINTER_KEY, type Pointer, readPointer, segmentOf, unitHash } from "../shared/release";
-import type { PopularRequest, Request } from "./parameters";
+import type { PopularRequest, Request, SimilarRequest } from "./parameters";
+import { Recent } from "./recent";
 import { refine, type Wishes } from "./refine";
 
 /** A promotion is seen by every running function within this time. */
@@ -29,6 +31,8 @@ interface Found {
   readonly variant: Variant;
   /** Whether the listener's own list was there. */
   readonly hit: boolean;
+  /** Whether it was computed from what the listener did since the last run. */
+  readonly recent?: boolean;
   /** Why the answer is the popular list that this process remembers. */
   readonly fallback?: string;
 }
@@ -50,14 +54,15 @@ export interface RecommenderOptions {
 }
 
 /**
- * Answers with the listener's list of the release that serves, else that of their segment, else what is popular; all of one
- * answer comes from one release. While the cache or the key of listener ids is away: the popular list as last seen, or as
+ * Answers with the listener's list of the release that serves, else one computed from what they did since the last run, else that of
+ * their segment, else what is popular, each without what they played since; all of one answer comes from one release. While the cache or the key of listener ids is away: the popular list as last seen, or as
  * bundled with the release, marked as such.
  */
 export class Recommender {
   readonly #options: RecommenderOptions;
   readonly #now: () => number;
   readonly #lists: Lists;
+  readonly #recent: Recent;
   #pointer: { readonly at: number; readonly read: Promise<Pointer | undefined> } | undefined;
   #popular: List | undefined;
   #bundled: { readonly at: number; readonly read: Promise<void> } | undefined;
@@ -66,13 +71,15 @@ export class Recommender {
     this.#options = options;
     this.#now = options.now ?? Date.now;
     this.#lists = new Lists(options.cache, options.damaged);
+    this.#recent = new Recent(options.cache, options.damaged, this.#lists, this.#now);
   }
 
   /** @throws NoAnswer when there is no release, or no cache and nothing remembered */
   async recommend(request: Request): Promise<Answer<Recommendations>> {
     const { listenerId } = request;
     const found = await this.#orPopular(() => this.#find(request));
-    return answer(found, request, { recommendationId: randomUUID(), listenerId });
+    const basis = found.recent ? "recent" : "run";
+    return answer(found, request, { recommendationId: randomUUID(), listenerId, basis });
   }
 
   /** The champion's popular list, or that of a place. @throws NoAnswer as `recommend` */
@@ -84,6 +91,16 @@ export class Recommender {
       return { list, variant: "champion", hit: false };
     });
     return answer(found, request, {});
+  }
+
+  /** Artists like one; undefined when the champion knows none. @throws NoAnswer, CacheUnavailable */
+  async similar(request: SimilarRequest): Promise<Similar | undefined> {
+    const { champion } = await this.#serving();
+    const list: SimilarArtists | undefined = await this.#lists.similar(champion, request.artistId);
+    if (!list) return undefined;
+    const { release, generatedAt } = list;
+    const items = refine(list.items, request).map(({ reason: _, ...item }) => item);
+    return { artistId: request.artistId, release, generatedAt, items };
   }
 
   /** Which release serves. @throws NoAnswer, CacheUnavailable */
@@ -116,17 +133,25 @@ export class Recommender {
     }
   }
 
-  async #find({ listenerId: accountId, ageGroup, place }: Request): Promise<Found> {
+  async #find({ listenerId: accountId, ageGroup, place, played = false }: Request): Promise<Found> {
     const pointer = await this.#serving();
     const listenerId = await this.#listenerIdOf(accountId, pointer);
     const trial = pointer.challenger !== null && unitHash(`${pointer.challenger}:${listenerId}`) < pointer.share;
     const variant = trial ? "challenger" : "champion";
     const release = trial ? pointer.challenger! : pointer.champion;
 
-    const [own] = await Promise.all([this.#lists.listener(release, listenerId), this.#keepPopular(pointer.champion)]);
-    if (own) return { list: own, variant, hit: true };
+    const [own, met] = await Promise.all([
+      this.#lists.listener(release, listenerId),
+      this.#recent.of(listenerId),
+      this.#keepPopular(pointer.champion),
+    ]);
+    const hit = own !== undefined;
+    const fresh = (list: List): List => (played ? list : without(list, met));
+    if (own?.source === "personal") return { list: fresh(own), variant, hit };
+    const computed = await this.#recent.list(release, met);
+    if (computed) return { list: computed, variant, hit, recent: true };
     const segments = [segmentOf(ageGroup, place), segmentOf(ageGroup), segmentOf("", place), EVERYBODY];
-    return { list: await this.#firstOf(release, segments), variant, hit: false };
+    return { list: fresh(own ?? (await this.#firstOf(release, segments))), variant, hit };
   }
 
   /** Without the key the popular list is what is left, so it is there before the failure is told. */
@@ -192,6 +217,12 @@ export class Recommender {
     read.then((found) => found ?? forget(), forget);
     return read;
   }
+}
+
+function without(list: List, met: readonly Met[]): List {
+  if (met.length === 0) return list;
+  const played = new Set(met.map(([artistId]) => artistId));
+  return { ...list, items: list.items.filter(({ artistId }) => !played.has(artistId)) };
 }
 
 function answer<Own>({ list, variant, hit, fallback }: Found, wishes: Wishes, own: Own) {

@@ -1,13 +1,16 @@
 import { z } from "zod";
 import { createDocument } from "zod-openapi";
-import { eventSchema, eventsAnswerSchema, eventsRequestSchema, LIMITS, rejectionSchema } from "./events";
+import { eventSchema, eventsAnswerSchema, eventsRequestSchema, rejectionSchema } from "./events";
+import { DEFAULT_LIMITS } from "./limits";
 import {
   healthSchema,
-  listenerPathSchema,
+  idPathSchema,
   popularQuerySchema,
   popularSchema,
   recommendationsQuerySchema,
   recommendationsSchema,
+  similarQuerySchema,
+  similarSchema,
 } from "./recommendations";
 
 const problemSchema = z
@@ -60,7 +63,7 @@ export const openApiDocument = () =>
       "/v1/events": {
         post: {
           operationId: "sendEvents",
-          summary: `Takes 1 to ${LIMITS.eventsPerRequest} events, at most ${LIMITS.requestBytes} bytes`,
+          summary: `Takes 1 to ${DEFAULT_LIMITS.perRequest} events, at most ${DEFAULT_LIMITS.requestBytes} bytes`,
           requestBody: { required: true, content: { "application/json": { schema: eventsRequestSchema } } },
           responses: {
             "202": jsonOf("All events were kept", eventsAnswerSchema),
@@ -75,10 +78,10 @@ export const openApiDocument = () =>
         get: {
           operationId: "getRecommendations",
           summary: "Artists for one listener, best first",
-          requestParams: { path: listenerPathSchema, query: recommendationsQuerySchema },
+          requestParams: { path: idPathSchema, query: recommendationsQuerySchema },
           responses: {
             "200": jsonOf(
-              "The listener's list, else that of their age group and place, else the popular one",
+              "The listener's list, else one computed from their last clicks and plays, else that of their age group and place, else the popular one",
               recommendationsSchema,
             ),
             "400": problemOf("A parameter is wrong"),
@@ -103,6 +106,27 @@ export const openApiDocument = () =>
             "304": { description: "The list is the one that `if-none-match` names" },
             "400": problemOf("A parameter is wrong"),
             "503": problemOf("No release is published, or the cache is away and no popular list is known"),
+          },
+        },
+      },
+      "/v1/artists/{id}/similar": {
+        get: {
+          operationId: "getSimilarArtists",
+          summary: "Artists like one artist, best first",
+          requestParams: {
+            path: idPathSchema,
+            query: similarQuerySchema,
+            header: z.object({ "if-none-match": z.string().optional() }),
+          },
+          responses: {
+            "200": {
+              ...jsonOf("The artists whose listeners are the same", similarSchema),
+              headers: z.object({ etag: z.string(), "cache-control": z.string() }),
+            },
+            "304": { description: "The list is the one that `if-none-match` names" },
+            "400": problemOf("A parameter is wrong"),
+            "404": problemOf("The release that serves knows no artist like this one"),
+            "503": problemOf("No release is published, or the cache is away"),
           },
         },
       },

@@ -30,6 +30,9 @@ export const recommendationsSchema = z
   .object({
     recommendationId: z.string().meta({ description: "Send it back with impressions, clicks and plays" }),
     listenerId: z.string(),
+    basis: z.enum(["run", "recent"]).meta({
+      description: "Whether the last run made the list, or it was computed from what the listener did since",
+    }),
     ...list,
   })
   .meta({ id: "Recommendations" });
@@ -39,12 +42,24 @@ export type Recommendations = z.infer<typeof recommendationsSchema>;
 export const popularSchema = z.object(list).meta({ id: "Popular" });
 export type Popular = z.infer<typeof popularSchema>;
 
+/** Answer of `GET /v1/artists/{id}/similar`: the same for everybody, too. */
+export const similarSchema = z
+  .object({
+    artistId: z.string(),
+    release: list.release,
+    generatedAt: list.generatedAt,
+    items: z.array(list.items.element.omit({ reason: true })),
+  })
+  .meta({ id: "Similar" });
+export type Similar = z.infer<typeof similarSchema>;
+
 /** Answer of `GET /v1/health`. */
 export const healthSchema = z
   .object({ status: z.literal("ok"), release: z.string().meta({ description: "The release that serves" }) })
   .meta({ id: "Health" });
 
-export const listenerPathSchema = z.object({ id: z.string().regex(ID) });
+/** The path of what is asked of one listener or artist. */
+export const idPathSchema = z.object({ id: z.string().regex(ID) });
 
 const place = z.string().regex(PLACE).optional();
 
@@ -67,7 +82,13 @@ export const popularQuerySchema = z.object({
   place: place.meta({ description: "Popular there: country, or country and region", example: "US-CA" }),
 });
 
+export const similarQuerySchema = popularQuerySchema.pick({ limit: true, genre: true, threshold: true });
+
 export const recommendationsQuerySchema = popularQuerySchema.extend({
+  played: z
+    .enum(["true", "false"])
+    .optional()
+    .meta({ description: "true: artists that were played since the last run stay in the list" }),
   ageGroup: z.enum(AGE_GROUPS).optional().meta({ description: "For a listener without a list of their own" }),
   place: place.meta({
     description: "For a listener without a list of their own: country, or country and region",

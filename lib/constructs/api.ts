@@ -29,6 +29,7 @@ export const routes: readonly {
 }[] = [
   { method: "POST", path: "/v1/events", to: "collect" },
   { method: "GET", path: "/v1/listeners/{id}/recommendations", to: "recommend" },
+  { method: "GET", path: "/v1/artists/{id}/similar", to: "recommend" },
   { method: "GET", path: "/v1/popular", to: "recommend" },
   { method: "GET", path: "/v1/health", to: "recommend" },
 ];

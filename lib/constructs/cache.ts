@@ -13,10 +13,11 @@ import type { Network } from "./network";
 /** Commands that clients of a cluster send by themselves, by name: the category `@connection` would let one end others' connections. */
 const client = "+ping +asking +client|setname +client|setinfo +cluster|slots +cluster|shards +cluster|nodes +info";
 
-/** What each user may do: keys of releases (`r:`) and of Segue itself (`segue:`), and nothing administrative. */
+/** What each user may do: keys of releases (`r:`), of listeners (`n:`) and of Segue itself (`segue:`), and nothing administrative. */
 const users = {
-  recommend: `on ~r:* ~segue:* -@all +get ${client}`,
+  recommend: `on ~r:* ~n:* ~segue:* -@all +get ${client}`,
   publish: `on ~r:* ~segue:* -@all +get +set ${client}`,
+  recent: `on ~n:* -@all +get +set ${client}`,
 } as const;
 
 export type CacheUser = keyof typeof users;
@@ -41,7 +42,7 @@ export class Cache extends Construct {
   readonly port: string;
   private readonly group: ISecurityGroup | undefined;
   /** Ids, which are also the names. */
-  private readonly users: Readonly<Record<CacheUser, string>>;
+  private readonly users: Readonly<Partial<Record<CacheUser, string>>>;
 
   constructor(
     scope: Construct,
@@ -56,7 +57,8 @@ export class Cache extends Construct {
       this.cacheName = existing.name;
       this.host = existing.host;
       this.port = String(existing.port);
-      this.users = existing.users;
+      const { recommend, publish, recent } = existing.users;
+      this.users = { recommend, publish, ...(recent !== undefined && { recent }) };
       this.group = network.existingGroup(this, "Valkey", existing.securityGroupId);
     } else {
       const group = network.storeGroup(this, "Valkey");
@@ -89,7 +91,7 @@ export class Cache extends Construct {
         accessString: users[name],
       });
     };
-    const made = { recommend: user("recommend"), publish: user("publish") };
+    const made = { recommend: user("recommend"), publish: user("publish"), recent: user("recent") };
     const group = new CfnUserGroup(this, "Users", {
       engine: "valkey",
       userGroupId: prefix,
@@ -108,7 +110,19 @@ export class Cache extends Construct {
       securityGroupIds: [securityGroup.securityGroupId],
       ...(key && { kmsKeyId: key.keyArn }),
     });
-    return { cache, users: { recommend: made.recommend.userId, publish: made.publish.userId } };
+    const ids = { recommend: made.recommend.userId, publish: made.publish.userId, recent: made.recent.userId };
+    return { cache, users: ids };
+  }
+
+  /** Whether there is such a user: a cache that was brought along may lack one that can be done without. */
+  has(user: CacheUser): boolean {
+    return this.users[user] !== undefined;
+  }
+
+  private id(user: CacheUser): string {
+    const id = this.users[user];
+    if (id === undefined) throw new Error(`cache: it has no user ${user}; name one in cache.existing.users`);
+    return id;
   }
 
   /** What a function that enters as `user` needs to know. */
@@ -117,7 +131,7 @@ export class Cache extends Construct {
       CACHE_HOST: this.host,
       CACHE_PORT: this.port,
       CACHE_NAME: this.cacheName,
-      CACHE_USER: this.users[user],
+      CACHE_USER: this.id(user),
       CACHE_TLS: String(this.config.cache.tls),
     };
   }
@@ -131,7 +145,7 @@ export class Cache extends Construct {
         resourceName,
         arnFormat: ArnFormat.COLON_RESOURCE_NAME,
       });
-    const resources = [arn("serverlesscache", this.cacheName), arn("user", this.users[user])];
+    const resources = [arn("serverlesscache", this.cacheName), arn("user", this.id(user))];
     for (const one of clients) {
       one.addToRolePolicy(new PolicyStatement({ actions: ["elasticache:Connect"], resources }));
     }

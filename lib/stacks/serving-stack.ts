@@ -11,7 +11,8 @@ import { Cache } from "../constructs/cache";
 import { delivered } from "../constructs/delivery";
 import { SegueFunction } from "../constructs/function";
 import { GuardedApi } from "../constructs/guarded-api";
-import { grantList, grantRead, grantWrite } from "../grants";
+import { keepRecent } from "../constructs/recent";
+import { grantDelete, grantList, grantRead, grantWrite } from "../grants";
 import type { DataStack } from "./data-stack";
 
 /** What listeners meet: the API, the functions behind it, the cache and what loads it. */
@@ -39,9 +40,10 @@ export class ServingStack extends Stack {
       memorySize: 1024,
       attachment: loaders,
     });
-    grantRead(lake, this.publish, "runs/*/scores/*", "features/*");
+    grantRead(lake, this.publish, "runs/*/scores/*", "runs/*/publish/*", "features/*");
     grantList(lake, this.publish);
-    grantWrite(lake, this.publish, "releases/*");
+    grantWrite(lake, this.publish, "releases/*", "runs/*/publish/*");
+    grantDelete(lake, this.publish, "runs/*/publish/*");
 
     this.promote = new SegueFunction(this, "promote", {
       config,
@@ -70,12 +72,17 @@ export class ServingStack extends Stack {
     grantRead(lake, recommend, "releases/popular.json");
     grantRead(pseudonyms.bucket, recommend, PSEUDONYM_KEY);
     cache.connect("recommend", readers, recommend);
+    if (cache.has("recent")) keepRecent(this, config, { data, cache, attachment: readers });
 
     const collect = new SegueFunction(this, "collect", {
       config,
       description: "Checks events and puts them into the stream",
       schema: collectEnvironment,
-      environment: { STREAM_NAME: stream.streamName },
+      environment: {
+        STREAM_NAME: stream.streamName,
+        EVENT_LIMITS: JSON.stringify(config.events),
+        SERVICE_SCOPE: config.api.auth.type === "jwt" ? config.api.auth.serviceScope : "",
+      },
       timeout: Duration.seconds(10),
       memorySize: 512,
     });

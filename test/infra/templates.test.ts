@@ -96,6 +96,7 @@ describe("network", () => {
       publish: [`${vpc} 6379-6380`, "0.0.0.0/0 443-443"],
       promote: [`${vpc} 6379-6380`, "0.0.0.0/0 443-443"],
       recommend: [`${vpc} 6379-6380`, "0.0.0.0/0 443-443"],
+      recent: [`${vpc} 6379-6380`, "0.0.0.0/0 443-443"],
       collect: [],
       "prepare-run": [],
       gate: [],
@@ -180,15 +181,16 @@ describe("encryption and secrets", () => {
       EnableIAMDatabaseAuthentication: true,
     });
     const users = properties(templates, "AWS::ElastiCache::User");
-    expect(users).toHaveLength(2);
+    expect(users).toHaveLength(3);
     for (const { AuthenticationMode, UserId, UserName, AccessString } of users) {
       expect(AuthenticationMode).toEqual({ Type: "iam" });
       expect(UserName).toBe(UserId);
-      expect(AccessString).toMatch(/^on ~r:\* ~segue:\* -@all /);
+      expect(AccessString).toMatch(/^on (~r:\* |~n:\* |~segue:\* )+-@all \+get /);
       expect(AccessString).not.toMatch(/\+@|~\*|nopass|>/);
     }
     const writers = users.filter(({ AccessString }) => AccessString.includes("+set ")).map(({ UserId }) => UserId);
-    expect(writers).toEqual([expect.stringMatching(/-publish$/)]);
+    // Neither what serves nor who did what can be written by the function that the API calls.
+    expect(writers.sort()).toEqual([expect.stringMatching(/-publish$/), expect.stringMatching(/-recent$/)]);
   });
 
   test("TLS is a setting that both ends follow", () => {
@@ -259,6 +261,7 @@ describe("API", () => {
   test.each(each)("%s: every route wants AWS credentials", (_, templates) => {
     const routes = properties(templates, "AWS::ApiGatewayV2::Route");
     expect(routes.map(({ RouteKey }) => RouteKey).sort()).toEqual([
+      "GET /v1/artists/{id}/similar",
       "GET /v1/health",
       "GET /v1/listeners/{id}/recommendations",
       "GET /v1/popular",

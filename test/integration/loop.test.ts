@@ -1,5 +1,7 @@
+import { randomUUID } from "node:crypto";
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { CloudFormationClient, DescribeStacksCommand } from "@aws-sdk/client-cloudformation";
 import { CloudWatchLogsClient, DescribeLogGroupsCommand } from "@aws-sdk/client-cloudwatch-logs";
 import { DescribeServerlessCachesCommand, ElastiCacheClient } from "@aws-sdk/client-elasticache";
@@ -211,6 +213,42 @@ describe("a run", () => {
       expect(Math.abs(score)).toBeLessThanOrEqual(1);
     }
   });
+
+  test("answers artists like one, and 404 for an artist that nobody knows", async () => {
+    const known = await api.get("/v1/popular?limit=1");
+    const [{ artistId } = { artistId: "" }] = (known.body as { items: { artistId: string }[] }).items;
+    const answer = await api.get(`/v1/artists/${artistId}/similar?limit=3`);
+    expect(answer).toMatchObject({ status: 200, body: { artistId, items: { length: 3 } } });
+    expect(await api.get("/v1/artists/nobody/similar")).toMatchObject({
+      status: 404,
+      body: { title: "No similar artists" },
+    });
+  });
+
+  test("answers a new listener by their first ten clicks, within a minute", async () => {
+    const clicker = world.newListeners[1]!;
+    const ask = async () =>
+      (await api.get(`/v1/listeners/${clicker}/recommendations?limit=10`)).body as {
+        basis: string;
+        items: { artistId: string }[];
+      };
+    const before = await ask();
+    expect(before.basis).toBe("run");
+    const clicked = before.items.map(({ artistId }) => artistId);
+    const events = clicked.map((artistId) => ({
+      ...{ eventId: randomUUID(), type: "click", listenerId: clicker, artistId, time: new Date().toISOString() },
+    }));
+    expect((await api.post("/v1/events", { events })).status).toBe(202);
+    const until = Date.now() + 60_000;
+    let after = await ask();
+    while (after.basis === "run" && Date.now() < until) {
+      await sleep(500);
+      after = await ask();
+    }
+    expect(after.basis).toBe("recent");
+    expect(after.items).toHaveLength(10);
+    expect(after.items.filter(({ artistId }) => clicked.includes(artistId))).toEqual([]);
+  }, 70_000);
 
   test("answers what is popular, and that it is well", async () => {
     const { release } = await lake.json<{ release: string }>("releases/champion.json");

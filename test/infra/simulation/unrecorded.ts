@@ -18,9 +18,13 @@ export const unrecorded: readonly Unrecorded[] = [
   },
   { by: functions, action: /^xray:/, reason: "Lambda sends the function's traces in its name" },
   { by: functions, action: /^ec2:/, reason: "Lambda makes the function's network interfaces in its name" },
-  { by: /^data\/EtlRole$/, action: /^kinesis:/, reason: "Lambda reads the stream in the function's name" },
   {
-    by: /^data\/EtlRole$/,
+    by: /^(data\/Etl|serving\/Recent)Role$/,
+    action: /^kinesis:/,
+    reason: "Lambda reads the stream in the function's name",
+  },
+  {
+    by: /^(data\/Etl|serving\/Recent)Role$/,
     action: /^kms:Decrypt$/,
     reason: "Lambda decrypts the stream's records in the function's name",
   },
@@ -34,6 +38,11 @@ export const unrecorded: readonly Unrecorded[] = [
     by: /^serving\/RecommendRole$/,
     action: /^(s3:GetObject|kms:Decrypt)$/,
     reason: "The popular list is read from the lake only while the cache is away",
+  },
+  {
+    by: /^serving\/PublishRole$/,
+    action: /^s3:DeleteObject$/,
+    reason: "Only of what an earlier publication of the run noted",
   },
   {
     by: /^model\/RetrainingRole$/,

@@ -2,7 +2,13 @@ import type { APIGatewayProxyStructuredResultV2 } from "aws-lambda";
 import { type Event, respond } from "../../../lambdas/recommend/api";
 import { type Answer, NoAnswer } from "../../../lambdas/recommend/recommend";
 import { CacheUnavailable } from "../../../lambdas/shared/cache";
-import { healthSchema, type Popular, popularSchema } from "../../../lambdas/shared/recommendations";
+import {
+  healthSchema,
+  type Popular,
+  popularSchema,
+  type Similar,
+  similarSchema,
+} from "../../../lambdas/shared/recommendations";
 
 const release = "20261122t035200-1a2b3c4d";
 const list: Popular = {
@@ -15,13 +21,22 @@ const list: Popular = {
 let fail: Error | undefined;
 let fallback: string | undefined;
 let reports: (Answer<Popular> | Error)[];
+const like: Similar = {
+  ...{ artistId: "a1", release, generatedAt: list.generatedAt },
+  items: [{ rank: 1, artistId: "a2", name: "B", genre: "rock", score: 0.5 }],
+};
 const give = async <Own>(own: Own) => {
   if (fail) throw fail;
   return { body: { ...list, ...own }, hit: false, ...(fallback !== undefined && { fallback }) };
 };
 const recommender = {
-  recommend: ({ listenerId }: { listenerId: string }) => give({ recommendationId: "x", listenerId }),
+  recommend: ({ listenerId }: { listenerId: string }) =>
+    give({ recommendationId: "x", listenerId, basis: "run" as const }),
   popular: () => give({}),
+  similar: async ({ artistId }: { artistId: string }) => {
+    if (fail) throw fail;
+    return artistId === "a1" ? like : undefined;
+  },
   health: async () => {
     if (fail) throw fail;
     return { release };
@@ -113,4 +128,40 @@ describe("health", () => {
 test("a fault of our own is thrown, not answered", async () => {
   fail = new Error("NOPERM");
   await expect(popular()).rejects.toThrow("NOPERM");
+});
+
+describe("similar artists", () => {
+  const similar = (id: string, queryStringParameters = {}, headers = {}) =>
+    ask({ routeKey: "GET /v1/artists/{id}/similar", pathParameters: { id }, queryStringParameters, headers });
+
+  test("as the schema says, for a client to keep, and told to be the same to one that has them", async () => {
+    const answer = await similar("a1");
+    expect(answer.statusCode).toBe(200);
+    expect(similarSchema.parse(body(answer))).toEqual(like);
+    expect(answer.headers).toMatchObject({ "cache-control": "private, max-age=60", etag: expect.any(String) });
+    const again = await similar("a1", {}, { "if-none-match": `W/${answer.headers!.etag}` });
+    expect([again.statusCode, again.body]).toEqual([304, undefined]);
+  });
+
+  test("of an artist that the release does not know: 404, as a problem document", async () => {
+    const answer = await similar("nobody");
+    expect(answer).toMatchObject({ statusCode: 404, headers: { "content-type": "application/problem+json" } });
+    expect(body(answer)).toMatchObject({ status: 404, detail: expect.stringContaining("nobody") });
+  });
+
+  test.each([
+    ["a b", {}, "id"],
+    ["a1", { limit: "0" }, "limit"],
+    ["a1", { threshold: "2" }, "threshold"],
+    ["a1", { genre: ",," }, "genre"],
+  ])("with a wrong parameter: %s %j", async (id, query, field) => {
+    const answer = await similar(id, query);
+    expect(answer.statusCode).toBe(400);
+    expect(body(answer).errors).toEqual([expect.objectContaining({ field })]);
+  });
+
+  test("without the cache: 503", async () => {
+    fail = new CacheUnavailable("cache: not connected");
+    expect((await similar("a1")).statusCode).toBe(503);
+  });
 });

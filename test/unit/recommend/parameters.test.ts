@@ -1,5 +1,5 @@
 import { readPopularRequest, readRequest } from "../../../lambdas/recommend/parameters";
-import { listenerPathSchema, recommendationsQuerySchema } from "../../../lambdas/shared/recommendations";
+import { idPathSchema, recommendationsQuerySchema } from "../../../lambdas/shared/recommendations";
 
 const read = (id: string | undefined, query: Record<string, string> = {}) =>
   readRequest({ pathParameters: { id }, queryStringParameters: query });
@@ -61,7 +61,7 @@ describe("the OpenAPI document says the same about", () => {
 
   test("the listener's id", () => {
     for (const id of ["l1", "A-_z09", "x".repeat(64), "x".repeat(65), "", "a b", "a/b", "é"]) {
-      expect({ id, ok: "request" in read(id) }).toEqual({ id, ok: listenerPathSchema.safeParse({ id }).success });
+      expect({ id, ok: "request" in read(id) }).toEqual({ id, ok: idPathSchema.safeParse({ id }).success });
     }
   });
 });

@@ -2,6 +2,7 @@ import { publish } from "../../../lambdas/publish/publish";
 import { type Answer, NoAnswer, Recommender } from "../../../lambdas/recommend/recommend";
 import { CacheUnavailable } from "../../../lambdas/shared/cache";
 import { KeyUnavailable } from "../../../lambdas/shared/pseudonym";
+import { recentKey } from "../../../lambdas/shared/recent";
 import { type Recommendations, recommendationsSchema } from "../../../lambdas/shared/recommendations";
 import { cacheKeys, POINTER_KEY, type Pointer } from "../../../lambdas/shared/release";
 import { sameIds, writeRunOutput } from "../../support/run-output";
@@ -80,12 +81,12 @@ describe("a known listener", () => {
     expect(one.body.recommendationId).not.toBe(two.body.recommendationId);
   });
 
-  test("costs one read, once the function is warm", async () => {
+  test("costs two reads at once, the list and what came since, once the function is warm", async () => {
     await recommender.warm();
     await ask("l1");
     cache.gets = [];
     await ask("l2");
-    expect(cache.gets).toEqual([cacheKeys.listener(champion, "l2")]);
+    expect(cache.gets).toEqual([cacheKeys.listener(champion, "l2"), recentKey("l2")]);
   });
 });
 
