@@ -66,6 +66,16 @@ export class Cache {
     await this.#run((cluster) => (seconds ? cluster.set(key, value, "EX", seconds) : cluster.set(key, value)));
   }
 
+  /** Replaces the value of an entry that is there, and leaves its expiry. @throws CacheUnavailable, or the server's refusal */
+  async replace(key: string, value: Buffer | string): Promise<void> {
+    await this.#run((cluster) => cluster.set(key, value, "KEEPTTL", "XX"));
+  }
+
+  /** Removes one entry. @returns 1, or 0 when there was none @throws CacheUnavailable, or the server's refusal */
+  remove(key: string): Promise<number> {
+    return this.#run((cluster) => cluster.del(key));
+  }
+
   close(): void {
     this.#cluster?.disconnect();
     this.#cluster = undefined;

@@ -5,6 +5,7 @@ import {
   ListObjectsV2Command,
   NoSuchKey,
   PutObjectCommand,
+  paginateListObjectsV2,
   S3Client,
 } from "@aws-sdk/client-s3";
 
@@ -22,6 +23,12 @@ export interface Bucket {
   remove(key: string): Promise<void>;
 }
 
+/** A bucket whose folders can be asked for without their objects. */
+export interface Folders {
+  /** Names of the folders right under a prefix, in order. */
+  folders(prefix: string): Promise<string[]>;
+}
+
 /**
  * An S3 client. A custom endpoint (an S3-compatible store) is addressed by path, as its host name has no
  * sub-domain for each bucket.
@@ -30,7 +37,7 @@ export const s3Client = (): S3Client =>
   new S3Client({ forcePathStyle: Boolean(process.env.AWS_ENDPOINT_URL_S3 ?? process.env.AWS_ENDPOINT_URL) });
 
 /** A bucket of S3. */
-export function s3Bucket(name: string, client: S3Client = s3Client()): Bucket {
+export function s3Bucket(name: string, client: S3Client = s3Client()): Bucket & Folders {
   const get = async (key: string) => {
     const answer = await client.send(new GetObjectCommand({ Bucket: name, Key: key }));
     if (!answer.Body) throw new Error(`s3://${name}/${key} came without a body`);
@@ -66,6 +73,16 @@ export function s3Bucket(name: string, client: S3Client = s3Client()): Bucket {
         for (const { Key, Size } of page.Contents ?? []) if (Key) found.push({ key: Key, size: Size ?? 0 });
         token = page.NextContinuationToken;
       } while (token);
+      return found;
+    },
+    async folders(prefix) {
+      const found: string[] = [];
+      for await (const { CommonPrefixes = [] } of paginateListObjectsV2(
+        { client },
+        { Bucket: name, Prefix: prefix, Delimiter: "/" },
+      )) {
+        found.push(...CommonPrefixes.map(({ Prefix = "" }) => Prefix.slice(prefix.length, -1)));
+      }
       return found;
     },
     async remove(key) {

@@ -1,9 +1,9 @@
 import { Readable } from "node:stream";
 import type { Cache, Entry } from "../../lambdas/shared/cache";
-import type { Bucket } from "../../lambdas/shared/storage";
+import type { Bucket, Folders } from "../../lambdas/shared/storage";
 
 /** A bucket in memory, read in pieces of `pieceBytes` so that lines and characters are cut anywhere. */
-export class MemoryBucket implements Bucket {
+export class MemoryBucket implements Bucket, Folders {
   readonly objects = new Map<string, Buffer>();
   constructor(private readonly pieceBytes = 7) {}
 
@@ -24,6 +24,12 @@ export class MemoryBucket implements Bucket {
   async list(prefix: string) {
     const keys = [...this.objects.keys()].filter((key) => key.startsWith(prefix)).sort();
     return keys.map((key) => ({ key, size: this.objects.get(key)!.length }));
+  }
+  async folders(prefix: string) {
+    const names = [...this.objects.keys()]
+      .filter((key) => key.startsWith(prefix))
+      .map((key) => key.slice(prefix.length));
+    return [...new Set(names.filter((name) => name.includes("/")).map((name) => name.split("/")[0]!))].sort();
   }
   async remove(key: string) {
     this.objects.delete(key);

@@ -25,7 +25,7 @@ BEGIN
   FOR name IN
     SELECT DISTINCT tablename
     FROM pg_stats
-    WHERE schemaname = 'public' AND attname = 'listener_id' AND NOT inherited
+    WHERE schemaname = 'public' AND attname = 'listener_id'
       AND (coalesce(most_common_vals::text::text[], '{}') || coalesce(histogram_bounds::text::text[], '{}')) @> ARRAY[listener]
   LOOP
     EXECUTE format('ANALYZE %I', name);
