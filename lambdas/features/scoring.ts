@@ -4,9 +4,13 @@ import { EVERYBODY } from "../shared/release";
 import type { Bucket } from "../shared/storage";
 import { chunks, type Part, partName, writePart } from "./parts";
 import listsSql from "./sql/postgres-scoring.sql";
+import scoredArtistsSql from "./sql/scored-artists.sql";
 
 /** Batch Transform spreads files, not lines, over its instances. */
-const LISTENERS_A_FILE = 5_000;
+const LINES_A_FILE = 5_000;
+/** Vectors that `recommend` loads, in as many parts: a few megabytes at any rank. */
+const VECTORS_A_PART = 512;
+const VECTOR_PARTS = 16;
 /** Fewest listeners of a segment that gets a list. */
 const SEGMENT_LISTENERS = 20;
 
@@ -21,13 +25,16 @@ type Row = [
 
 const lines = (items: readonly unknown[]): string => items.map((item) => `${JSON.stringify(item)}\n`).join("");
 
-/** Writes what Batch Transform reads: a line for each listener, in files, then one file with a line for each segment. */
-export async function writeScoring(client: Client, lake: Bucket, prefix: string): Promise<Part[]> {
+/**
+ * Writes what Batch Transform reads: a line for each listener, in files; a line for each artist, in files; then one file with a line for
+ * each segment and each part of the vectors.
+ */
+export async function writeScoring(client: Client, lake: Bucket, prefix: string, runId: string): Promise<Part[]> {
   const parts: Part[] = [];
   const write = async (items: readonly unknown[]) => {
     parts.push(await writePart(lake, `${prefix}/${partName(parts.length, "jsonl")}`, lines(items), items.length));
   };
-  for await (const rows of chunks<Row>(client, listsSql, [], LISTENERS_A_FILE)) {
+  for await (const rows of chunks<Row>(client, listsSql, [], LINES_A_FILE)) {
     await write(
       rows.map(([listenerId, artists, weights, ageGroup, country, region]) => ({
         listenerId,
@@ -38,10 +45,19 @@ export async function writeScoring(client: Client, lake: Bucket, prefix: string)
       })),
     );
   }
+  const vectors: [artistNo: number, artistId: string][] = [];
+  for await (const rows of chunks<[number, string]>(client, scoredArtistsSql, [runId], LINES_A_FILE)) {
+    await write(rows.map(([artist, artistId]) => ({ artist, artistId })));
+    vectors.push(...rows.slice(0, VECTORS_A_PART * VECTOR_PARTS - vectors.length));
+  }
+  const vectorLines = Array.from({ length: Math.ceil(vectors.length / VECTORS_A_PART) }, (_, part) => ({
+    vectors: part,
+    artists: vectors.slice(part * VECTORS_A_PART, (part + 1) * VECTORS_A_PART),
+  }));
   const { rows } = await client.query<{ segment: string }>(
     'SELECT segment FROM segments WHERE listeners >= $1 ORDER BY segment COLLATE "C"',
     [SEGMENT_LISTENERS],
   );
-  await write([{ segment: EVERYBODY }, ...rows]);
+  await write([{ segment: EVERYBODY }, ...rows, ...vectorLines]);
   return parts;
 }

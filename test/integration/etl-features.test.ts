@@ -181,7 +181,7 @@ test("a small set of events gives the interactions that the weights say", async 
     },
   ]);
   expect(built).toEqual({
-    counts: { interactions: 4, listeners: 3, artists: 3, scoring: 4 },
+    counts: { interactions: 4, listeners: 3, artists: 3, scoring: 7 },
     manifestKey: "features/20261122t000000-1a2b3c4d/manifest.json",
     prefix: "features/20261122t000000-1a2b3c4d",
   });
@@ -269,7 +269,7 @@ test("an artist has followers, active days, listening times, and a trend in whic
   expect(ranks).toEqual([1, 2, 3]);
 });
 
-test("Batch Transform gets a line for each listener, also for those without events, and lines for the segments", async () => {
+test("Batch Transform gets a line for each listener, also for those without events, and lines for artists and segments", async () => {
   await smallWorld();
   for (let i = 0; i < 20; i++) await account(`m${i}`, "2000-01-01", 52.52, 13.405);
   const lake = new MemoryBucket();
@@ -280,10 +280,22 @@ test("Batch Transform gets a line for each listener, also for those without even
     { listenerId: "l2", artists: [], weights: [], ageGroup: "", place: "" },
     { listenerId: "l3", artists: [2], weights: [1], ageGroup: "", place: "DE-16" },
   ]);
+  // No interaction tells of a3. The more trending artist comes first.
+  expect(lines.slice(23, 25)).toEqual([
+    { artist: 1, artistId: "a1" },
+    { artist: 2, artistId: "a2" },
+  ]);
   // l1's own segments have one listener and get no list.
-  expect(lines.slice(23)).toEqual(
+  expect(lines.slice(25, -1)).toEqual(
     ["@/", "@/DE", "@/DE-16", "@25-34/", "@25-34/DE", "@25-34/DE-16"].map((segment) => ({ segment })),
   );
+  expect(lines.at(-1)).toEqual({
+    vectors: 0,
+    artists: [
+      [1, "a1"],
+      [2, "a2"],
+    ],
+  });
   expect(counts.scoring).toBe(lines.length);
   expect(jsonLines(lake, "catalogue.jsonl")[0]).toEqual({ no: 1, id: "a1", name: "Name a1", genre: "rock" });
 });
