@@ -8,7 +8,7 @@ import { sameIds, writeRunOutput } from "../support/run-output";
 import { MemoryBucket } from "../support/stores";
 import { startValkey, type TestValkey } from "../support/valkey";
 
-const access = "resetkeys ~r:* ~segue:* resetchannels -@all +get +cluster|slots +client|setname";
+const access = "resetkeys ~r:* ~n:* ~segue:* resetchannels -@all +get +cluster|slots +client|setname";
 const users = { "segue-recommend": `on nopass ${access}`, "segue-publish": `on nopass ${access} +set` };
 const first = "20261122t035200-1a2b3c4d";
 const second = "20261123t035200-5e6f7a8b";

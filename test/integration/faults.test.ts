@@ -13,7 +13,7 @@ import { startCluster, startValkey, type TestValkey } from "../support/valkey";
  * What listeners get while something fails, on a real Valkey: what the answer is, within which time, and how it recovers. The
  * limits of time are wide, as the machine that tests may be busy; what was measured is printed, and is in docs/faults.md.
  */
-const access = "resetkeys ~r:* ~segue:* resetchannels -@all +get +cluster|slots +client|setname +asking";
+const access = "resetkeys ~r:* ~n:* ~segue:* resetchannels -@all +get +cluster|slots +client|setname +asking";
 const users = { "segue-recommend": `on >token ${access}`, "segue-publish": `on >token ${access} +set` };
 const release = "20261122t035200-1a2b3c4d";
 const LISTENERS = 300;
