@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { limitsSchema } from "../lambdas/shared/limits";
 import { compute, computeMistakes } from "./config-compute";
 import { explain } from "./config-errors";
 import * as existing from "./existing";
@@ -80,6 +81,8 @@ const postgres = z.strictObject({
   /** Further instances in other zones that take over. */
   readers: z.int().min(0).max(15).default(0),
   backupDays: z.int().min(1).max(35).default(1),
+  /** How long events stay; the lake keeps all. Longer than the raw zone and the stream keep records, as those may come again. */
+  eventDays: z.int().min(2).max(3650).default(730),
   /** Refuse connections without TLS. */
   tls: z.boolean().default(true),
   /** Defaults to whether `removal` is `retain`. */
@@ -107,6 +110,16 @@ const gate = z.strictObject({
   minimumListeners: z.int().min(1).default(50),
   /** Fraction of all artists that appear in some list. */
   minimumCoverage: z.number().min(0).max(1).default(0.02),
+  /** The least of any of the model's metrics by name, such as `ndcg@20`. */
+  minimums: z
+    .record(z.string().regex(/^[a-z]+(@20)?$/, { error: "must be a metric like ndcg@20" }), z.number())
+    .default({}),
+  /** Refuse a model whose 95 % interval lies wholly below the champion's, however little. */
+  championIntervals: z.boolean().default(true),
+  /** The largest difference of NDCG@20 between groups (age, country) of 30 listeners or more. */
+  maximumGap: z.number().min(0).max(1).optional(),
+  /** How far a group of 30 listeners or more may fall below the same group under the champion, as a fraction. */
+  groupTolerance: z.number().min(0).max(1).optional(),
 });
 
 const api = z.strictObject({
@@ -119,6 +132,11 @@ const api = z.strictObject({
         type: z.literal("jwt"),
         issuer: z.url({ protocol: /^https$/, error: "must be an https URL" }),
         audience: z.array(z.string().min(1)).min(1),
+        /** What a token has in its scope (`scope` or `scp`) to send events of any listener; others send their own `sub`'s. */
+        serviceScope: z
+          .string()
+          .regex(/^[\x21\x23-\x5b\x5d-\x7e]+$/, { error: "must be one scope, such as segue/send" })
+          .default("segue/send"),
       }),
     ])
     .default({ type: "iam" }),
@@ -149,6 +167,15 @@ const lake = z.strictObject({
   /** Keep a log of each request to the buckets, in a bucket of its own. */
   accessLogs: z.boolean().default(false),
   existing: existing.buckets.prefault({}),
+});
+
+const privacy = z.strictObject({
+  /** How long an erasure waits before it looks again: longer than the stream keeps records and a run takes. */
+  settleSeconds: seconds(1, 2_592_000).default(90_000),
+  /** How long events of an erased listener are refused. */
+  markDays: z.int().min(1).max(3650).default(90),
+  /** How long an export can be fetched. */
+  exportDays: z.int().min(1).max(90).default(7),
 });
 
 const email = z.email({ error: "must be an e-mail address" });
@@ -215,10 +242,13 @@ const environmentSchema = z
     compute: compute.prefault({}),
     gate: gate.prefault({}),
     api: api.prefault({}),
+    /** What is taken of a client. */
+    events: limitsSchema.prefault({}),
     logs: logs.prefault({}),
     retraining: retraining.prefault({}),
     operations: operations.prefault({}),
     delivery: delivery.prefault({}),
+    privacy: privacy.prefault({}),
   })
   .superRefine((config, context) => {
     const refuse = (path: string[], input: unknown, message: string) =>
@@ -240,6 +270,11 @@ const environmentSchema = z
     for (const { path, input, message } of existing.mistakes(config)) refuse([...path], input, message);
     if (config.operations.email && !config.operations.alarms) {
       refuse(["operations", "email"], config.operations.email, "nobody writes to it: set operations.alarms too");
+    }
+    const received = Math.max(config.lake.rawDays, Math.ceil(config.stream.retentionHours / 24));
+    if (config.postgres.eventDays <= received) {
+      const message = `must be more than ${received}, the days for which the raw zone and the stream keep records`;
+      refuse(["postgres", "eventDays"], config.postgres.eventDays, message);
     }
     if (config.postgres.minAcu > config.postgres.maxAcu) {
       refuse(["postgres", "minAcu"], config.postgres.minAcu, `must be at most maxAcu, ${config.postgres.maxAcu}`);

@@ -86,6 +86,12 @@ const kinds = [
   [KidNotFoundInJwksError, "unknown key"],
 ] as const;
 
+/** What handlers are told of a token: only text can be handed on. */
+function contextOf({ sub, scope, scp }: Readonly<Record<string, unknown>>): Record<string, string> {
+  const scopes = [scope, scp].flat().filter((value) => typeof value === "string");
+  return { ...(typeof sub === "string" && { sub }), ...(scopes.length > 0 && { scope: scopes.join(" ") }) };
+}
+
 export interface Verdict {
   readonly answer: APIGatewayAuthorizerResult;
   /** The kind of mistake, with nothing of the token in it. */
@@ -102,17 +108,19 @@ export async function authorize(
 ): Promise<Verdict> {
   // The answer is kept for the token, not for the route: it has to hold for every route of the stage.
   const routes = `${methodArn.split("/", 2).join("/")}/*`;
-  const answer = (Effect: "Allow" | "Deny", sub?: unknown): APIGatewayAuthorizerResult => ({
+  const answer = (
+    Effect: "Allow" | "Deny",
+    claims: Readonly<Record<string, unknown>> = {},
+  ): APIGatewayAuthorizerResult => ({
     principalId: "bearer",
     policyDocument: {
       Version: "2012-10-17",
       Statement: [{ Action: "execute-api:Invoke", Effect, Resource: routes }],
     },
-    ...(typeof sub === "string" && { context: { sub } }),
+    ...(Object.keys(contextOf(claims)).length > 0 && { context: contextOf(claims) }),
   });
   try {
-    const { sub } = await verify(authorizationToken.replace(/^Bearer\s+/i, ""));
-    return { answer: answer("Allow", sub) };
+    return { answer: answer("Allow", await verify(authorizationToken.replace(/^Bearer\s+/i, ""))) };
   } catch (error) {
     if (away(error)) throw error;
     return { answer: answer("Deny"), refused: kinds.find(([kind]) => error instanceof kind)?.[1] ?? "malformed" };

@@ -1,6 +1,8 @@
-import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from "aws-lambda";
-import { LIMITS, type Rejection, type StreamRecord, validateEvents } from "../shared/events";
+import type { APIGatewayProxyStructuredResultV2 } from "aws-lambda";
+import type { EventRules, Rejection, StreamRecord } from "../shared/events";
+import type { HttpEvent } from "../shared/http-event";
 import { json, problem } from "../shared/problem";
+import { senderOf } from "../shared/sender";
 import { bodyBytes, bodyText } from "./body";
 
 /** Puts one record into the stream; rejects when the stream does not take it. */
@@ -12,9 +14,15 @@ export interface Collected {
   readonly rejected: readonly Rejection[];
 }
 
-type Request = Pick<APIGatewayProxyEventV2, "body" | "isBase64Encoded"> & {
-  requestContext: Pick<APIGatewayProxyEventV2["requestContext"], "requestId">;
-};
+type Request = Pick<HttpEvent, "body" | "isBase64Encoded" | "requestContext">;
+
+/** What events are judged by, and where they go. */
+export interface Collector {
+  readonly put: Put;
+  readonly rules: EventRules;
+  /** What a token needs in its scope to send events of others. */
+  readonly serviceScope: string;
+}
 
 const refuse = (answer: APIGatewayProxyStructuredResultV2, rejected: readonly Rejection[] = []): Collected => ({
   answer,
@@ -27,13 +35,18 @@ const malformed = (field: string, message: string): Collected =>
 
 /**
  * Takes one `POST /v1/events`: checks the size before it parses, keeps the good events as one record of the stream and
- * answers for the others.
+ * answers for the others. A listener's token sends that listener's events; a service sends anybody's.
  * @param now the server's clock: the arrival time of the events
  */
-export async function collect(request: Request, put: Put, now: Date): Promise<Collected> {
+export async function collect(
+  request: Request,
+  { put, rules, serviceScope }: Collector,
+  now: Date,
+): Promise<Collected> {
+  const { requestBytes } = rules.limits;
   const bytes = bodyBytes(request);
-  if (bytes > LIMITS.requestBytes) {
-    const detail = `the body has ${bytes} bytes; at most ${LIMITS.requestBytes} are taken: send fewer events at once`;
+  if (bytes > requestBytes) {
+    const detail = `the body has ${bytes} bytes; at most ${requestBytes} are taken: send fewer events at once`;
     return refuse(problem(413, "Request too large", detail));
   }
   let body: unknown;
@@ -42,7 +55,8 @@ export async function collect(request: Request, put: Put, now: Date): Promise<Co
   } catch (error) {
     return malformed("", `the body is not JSON: ${(error as Error).message}`);
   }
-  const checked = validateEvents(body, now);
+  const { requestId, authorizer } = request.requestContext;
+  const checked = rules.validate(body, now, senderOf(authorizer, serviceScope));
   if (!checked.ok) return malformed(checked.field, checked.message);
   const { events, rejected } = checked;
   if (events.length === 0) {
@@ -51,7 +65,6 @@ export async function collect(request: Request, put: Put, now: Date): Promise<Co
     return refuse(problem(400, "No valid event", detail, { errors: rejected }), rejected);
   }
 
-  const { requestId } = request.requestContext;
   const record: StreamRecord = { v: 1, requestId, arrivalTime: now.toISOString(), events };
   const listenerId = events[0]!.listenerId;
   const partitionKey = events.every((event) => event.listenerId === listenerId) ? listenerId : requestId;

@@ -1,12 +1,13 @@
 import { KinesisClient, PutRecordCommand } from "@aws-sdk/client-kinesis";
 import type { APIGatewayProxyStructuredResultV2 } from "aws-lambda";
 import { readEnvironment } from "../shared/environment";
+import { rulesOf } from "../shared/events";
 import { type HttpEvent, httpEvent, type RestEvent } from "../shared/http-event";
 import { count, logger, observe } from "../shared/observability";
-import { collect, type Put, unavailable } from "./collect";
+import { type Collector, collect, type Put, unavailable } from "./collect";
 import { collectEnvironment } from "./environment";
 
-const { STREAM_NAME } = readEnvironment(collectEnvironment);
+const { STREAM_NAME, EVENT_LIMITS, SERVICE_SCOPE } = readEnvironment(collectEnvironment);
 const kinesis = new KinesisClient({ maxAttempts: 3 });
 
 class StreamError extends Error {}
@@ -21,10 +22,12 @@ const put: Put = async ({ data, partitionKey }) => {
   }
 };
 
+const collector: Collector = { put, rules: rulesOf(EVENT_LIMITS), serviceScope: SERVICE_SCOPE };
+
 /** `POST /v1/events`: answers as `docs/formats.md` says. */
 export const handler = observe(async (event: HttpEvent | RestEvent): Promise<APIGatewayProxyStructuredResultV2> => {
   try {
-    const { answer, accepted, rejected } = await collect(httpEvent(event), put, new Date());
+    const { answer, accepted, rejected } = await collect(httpEvent(event), collector, new Date());
     count("EventsAccepted", accepted);
     count("EventsRejected", rejected.length);
     return answer;

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { eventLimits } from "../shared/limits";
 import { postgresEnvironment } from "../shared/postgres";
 
 /** Environment variables of `etl`. */
@@ -6,4 +7,5 @@ export const etlEnvironment = postgresEnvironment.extend({
   RAW_BUCKET: z.string().min(1),
   LAKE_BUCKET: z.string().min(1),
   KEY_BUCKET: z.string().min(1),
+  EVENT_LIMITS: eventLimits,
 });

@@ -2,6 +2,7 @@ import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import type { KinesisStreamRecord } from "aws-lambda";
 import type { Client } from "pg";
+import type { EventRules } from "../shared/events";
 import type { Bucket } from "../shared/storage";
 import { type Prepared, prepare, type Quarantined } from "./steps/prepare";
 import { readRecord } from "./steps/read";
@@ -13,6 +14,8 @@ export interface Sinks {
   readonly lake: Bucket;
   /** The key of listener ids. */
   readonly key: () => Promise<Buffer>;
+  /** What is asked of an event. @default with the default limits */
+  readonly rules?: EventRules;
   /** Runs work on a connection that is closed afterwards. */
   readonly database: <T>(work: (client: Client) => Promise<T>) => Promise<T>;
 }
@@ -39,7 +42,7 @@ const PARALLEL = 16;
  */
 export async function etl(records: readonly KinesisStreamRecord[], sinks: Sinks, replay = false): Promise<Outcome> {
   const { raw, lake } = sinks;
-  const prepared = prepare(records.map(readRecord), await sinks.key());
+  const prepared = prepare(records.map(readRecord), await sinks.key(), sinks.rules);
   if (!replay) {
     await inParallel([...prepared.raw], async ([key, lines]) => {
       await raw.put(key, await promisify(gzip)(`${lines.join("\n")}\n`), "application/gzip");

@@ -1,5 +1,6 @@
 import type { KinesisStreamBatchResponse, KinesisStreamEvent } from "aws-lambda";
 import { readEnvironment } from "../shared/environment";
+import { rulesOf } from "../shared/events";
 import { count, logger, observe } from "../shared/observability";
 import { withPostgres } from "../shared/postgres";
 import { keyOf } from "../shared/pseudonym";
@@ -14,6 +15,7 @@ const sinks: Sinks = {
   raw: s3Bucket(settings.RAW_BUCKET, s3),
   lake: s3Bucket(settings.LAKE_BUCKET, s3),
   key: keyOf(settings.KEY_BUCKET),
+  rules: rulesOf(settings.EVENT_LIMITS),
   database: (work) => traced("## postgres", () => withPostgres(settings, work)),
 };
 

@@ -44,3 +44,8 @@ export async function migrate(client: Client, migrations: readonly Migration[]):
     await client.query("SELECT pg_advisory_unlock($1)", [LOCK]);
   }
 }
+
+/** Says for how many days events stay; the day that is opened next lets go of those that are older. */
+export async function retainEvents(client: Client, days: number): Promise<void> {
+  await client.query("UPDATE event_retention SET days = $1", [days]);
+}

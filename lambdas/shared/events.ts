@@ -1,18 +1,24 @@
 import { z } from "zod";
 import { eventReader } from "./event-versions";
+import { DEFAULT_LIMITS, type Limits } from "./limits";
 import { ID } from "./release";
 
-export const LIMITS = {
-  eventsPerRequest: 500,
-  requestBytes: 900_000,
-  /** A client's clock may run ahead of the server's by this much. */
-  aheadMs: 5 * 60_000,
-  /** Older events say little about taste today. */
-  ageMs: 2 * 365 * 86_400_000,
-  seconds: 86_400,
-  query: 200,
-  text: 300,
-} as const;
+const SECONDS = 86_400;
+const DAY = 86_400;
+
+/** A length of time in its largest whole unit: `5 minutes`, `2 years`. */
+function timeText(seconds: number): string {
+  const units: [string, number][] = [
+    ["year", 365 * DAY],
+    ["day", DAY],
+    ["hour", 3600],
+    ["minute", 60],
+    ["second", 1],
+  ];
+  const [name, length] = units.find(([, length]) => seconds >= length && seconds % length === 0) ?? units.at(-1)!;
+  const count = seconds / length;
+  return `${count} ${name}${count === 1 ? "" : "s"}`;
+}
 
 const id = z.string("must be a string").regex(ID, "must match [A-Za-z0-9_-]{1,64}");
 const number = (least: number, most: number) =>
@@ -20,36 +26,39 @@ const number = (least: number, most: number) =>
     .number(`must be a number from ${least} to ${most}`)
     .min(least, `must be from ${least} to ${most}`)
     .max(most, `must be from ${least} to ${most}`);
-const seconds = number(0, LIMITS.seconds);
-const duration = seconds.positive(`must be more than 0 and at most ${LIMITS.seconds}`);
+const seconds = number(0, SECONDS);
+const duration = seconds.positive(`must be more than 0 and at most ${SECONDS}`);
 const text = (most: number) =>
   z.string("must be a string").min(1, "must not be empty").max(most, `must have at most ${most} characters`);
 const rank = z.int("must be a whole number from 1").min(1, "must be a whole number from 1").max(1_000_000);
 
-const card = z
-  .strictObject({
-    title: text(LIMITS.text).optional(),
-    artist: text(LIMITS.text).optional().meta({ description: "The artist's name" }),
-    rank: rank.optional(),
-    genre: text(100).optional(),
-    durationSeconds: duration.optional(),
-  })
-  .meta({ description: "What the client showed" });
+const cardOf = ({ textLength }: Limits) =>
+  z
+    .strictObject({
+      title: text(textLength).optional(),
+      artist: text(textLength).optional().meta({ description: "The artist's name" }),
+      rank: rank.optional(),
+      genre: text(100).optional(),
+      durationSeconds: duration.optional(),
+    })
+    .meta({ description: "What the client showed" });
 
 const location = z
   .strictObject({ latitude: number(-90, 90), longitude: number(-180, 180) })
   .meta({ description: "Where the listener was. Only city, region and country are kept" });
 
-const common = {
+const commonOf = (limits: Limits) => ({
   eventId: id.meta({ description: "Chosen by the client; a repeat is the same event" }),
   listenerId: id,
   time: z.iso
     .datetime({ offset: true, error: "must be an ISO 8601 time with offset, such as 2026-11-22T03:52:00Z" })
-    .meta({ description: "Client time: at most 5 minutes ahead of the server and at most 2 years old" }),
-  card: card.optional(),
+    .meta({
+      description: `Client time: at most ${timeText(limits.aheadSeconds)} ahead of the server and at most ${timeText(limits.ageDays * DAY)} old`,
+    }),
+  card: cardOf(limits).optional(),
   location: location.optional(),
   schemaVersion: z.literal(1, "must be 1").optional(),
-};
+});
 const shown = {
   recommendationId: id.meta({ description: "The answer that it was shown in" }),
   release: id,
@@ -58,44 +67,34 @@ const shown = {
 };
 const maybeShown = z.object(shown).partial().shape;
 
-const schemas = [
-  z.strictObject({
-    type: z.literal("click"),
-    ...common,
-    artistId: id,
-    songId: id.optional(),
-    ...maybeShown,
-  }),
-  z.strictObject({
-    type: z.literal("play"),
-    ...common,
-    artistId: id,
-    songId: id.optional(),
-    listenedSeconds: seconds.meta({ description: "How long it was heard" }),
-    durationSeconds: duration.meta({ description: "How long it is" }),
-    volume: number(0, 1).optional(),
-    ...maybeShown,
-  }),
-  z.strictObject({ type: z.literal("impression"), ...common, artistId: id, ...shown }),
-  z.strictObject({ type: z.literal("like"), ...common, artistId: id, songId: id.optional() }),
-  z.strictObject({
-    type: z.literal("search"),
-    ...common,
-    artistId: id.optional(),
-    query: text(LIMITS.query),
-  }),
-] as const;
+const schemasOf = (limits: Limits) => {
+  const common = commonOf(limits);
+  return [
+    z.strictObject({ type: z.literal("click"), ...common, artistId: id, songId: id.optional(), ...maybeShown }),
+    z.strictObject({
+      type: z.literal("play"),
+      ...common,
+      artistId: id,
+      songId: id.optional(),
+      listenedSeconds: seconds.meta({ description: "How long it was heard" }),
+      durationSeconds: duration.meta({ description: "How long it is" }),
+      volume: number(0, 1).optional(),
+      ...maybeShown,
+    }),
+    z.strictObject({ type: z.literal("impression"), ...common, artistId: id, ...shown }),
+    z.strictObject({ type: z.literal("like"), ...common, artistId: id, songId: id.optional() }),
+    z.strictObject({ type: z.literal("search"), ...common, artistId: id.optional(), query: text(limits.queryLength) }),
+  ] as const;
+};
 
-export const EVENT_TYPES = schemas.map((schema) => schema.shape.type.value);
+export const EVENT_TYPES = schemasOf(DEFAULT_LIMITS).map((schema) => schema.shape.type.value);
 
-/** Event, version 1. `docs/formats.md` says what each field means. */
-export const eventSchema = z
-  .discriminatedUnion("type", schemas, `must be one of ${EVENT_TYPES.join(", ")}`)
-  .meta({ id: "Event" });
+const schemaOf = (limits: Limits) =>
+  z.discriminatedUnion("type", schemasOf(limits), `must be one of ${EVENT_TYPES.join(", ")}`);
+
+/** Event, version 1, with the default limits. `docs/formats.md` says what each field means. */
+export const eventSchema = schemaOf(DEFAULT_LIMITS).meta({ id: "Event" });
 export type Event = z.infer<typeof eventSchema>;
-
-/** Every version that is accepted, oldest first. */
-const parse = eventReader<Event>([{ schema: eventSchema }]);
 
 /** Why one event of a request, or one record of the stream, was refused. */
 export interface Rejection {
@@ -118,58 +117,84 @@ const faultOf = (issue: z.core.$ZodIssue): Fault => {
 
 export type Checked = { readonly ok: true; readonly event: Event } | { readonly ok: false; readonly fault: Fault };
 
-/**
- * Checks one event against the schema of its version and the clock.
- * @param now when it reached the server
- * @returns the event in the form of the last version, or its first fault
- */
-export function checkEvent(sent: unknown, now: Date): Checked {
-  const parsed = parse(sent);
-  if (!parsed.ok) return { ok: false, fault: faultOf(parsed.issue) };
-  const time = Date.parse(parsed.event.time);
-  const wrongTime = (message: string): Checked => ({ ok: false, fault: { field: "time", message } });
-  if (time > now.getTime() + LIMITS.aheadMs) {
-    return wrongTime(`must be at most 5 minutes after the server's clock, ${now.toISOString()}`);
-  }
-  if (time < now.getTime() - LIMITS.ageMs) return wrongTime("must be at most 2 years old");
-  return parsed;
-}
-
 export type ValidationResult =
   | { readonly ok: true; readonly events: Event[]; readonly rejected: Rejection[] }
   | { readonly ok: false; readonly field: string; readonly message: string };
 
-/**
- * Sorts the events of a request body into good ones, exactly as they were sent, and rejections.
- * @param body parsed JSON
- * @returns `ok: false` when the body is not `{"events": [1 to 500 of anything]}`
- */
-export function validateEvents(body: unknown, now: Date): ValidationResult {
-  if (typeof body !== "object" || body === null || Array.isArray(body)) {
-    return { ok: false, field: "", message: 'the body must be a JSON object {"events": [...]}' };
-  }
-  const { events, ...others } = body as { events?: unknown };
-  const [unknownField] = Object.keys(others);
-  if (unknownField !== undefined) {
-    return { ok: false, field: unknownField, message: 'the body holds nothing but "events"' };
-  }
-  if (!Array.isArray(events) || events.length < 1 || events.length > LIMITS.eventsPerRequest) {
-    const got = Array.isArray(events) ? `, got ${events.length}` : "";
-    return { ok: false, field: "events", message: `must be a list of 1 to ${LIMITS.eventsPerRequest} events${got}` };
-  }
-  const good: Event[] = [];
-  const rejected: Rejection[] = [];
-  events.forEach((event, index) => {
-    const checked = checkEvent(event, now);
-    if (checked.ok) good.push(event);
-    else rejected.push({ index, ...checked.fault });
-  });
-  return { ok: true, events: good, rejected };
+/** What is asked of events within some limits. */
+export interface EventRules {
+  readonly limits: Limits;
+  /**
+   * Checks one event against the schema of its version and the clock.
+   * @param now when it reached the server
+   * @returns the event in the form of the last version, or its first fault
+   */
+  readonly check: (sent: unknown, now: Date) => Checked;
+  /**
+   * Sorts the events of a request body into good ones, exactly as they were sent, and rejections.
+   * @param body parsed JSON
+   * @param sender the only account whose events are taken; anybody's when undefined
+   * @returns `ok: false` when the body is not `{"events": [1 to 500 of anything]}`
+   */
+  readonly validate: (body: unknown, now: Date, sender?: string) => ValidationResult;
 }
+
+/** The rules with these limits: made once, as schemas take their time to make. */
+export function rulesOf(limits: Limits): EventRules {
+  // Every version that is accepted, oldest first.
+  const parse = eventReader<Event>([{ schema: schemaOf(limits) }]);
+  const { aheadSeconds, ageDays, perRequest } = limits;
+  const check = (sent: unknown, now: Date): Checked => {
+    const parsed = parse(sent);
+    if (!parsed.ok) return { ok: false, fault: faultOf(parsed.issue) };
+    const time = Date.parse(parsed.event.time);
+    const wrongTime = (message: string): Checked => ({ ok: false, fault: { field: "time", message } });
+    if (time > now.getTime() + aheadSeconds * 1000) {
+      return wrongTime(`must be at most ${timeText(aheadSeconds)} after the server's clock, ${now.toISOString()}`);
+    }
+    if (time < now.getTime() - ageDays * DAY * 1000) {
+      return wrongTime(`must be at most ${timeText(ageDays * DAY)} old`);
+    }
+    return parsed;
+  };
+  const validate = (body: unknown, now: Date, sender?: string): ValidationResult => {
+    if (typeof body !== "object" || body === null || Array.isArray(body)) {
+      return { ok: false, field: "", message: 'the body must be a JSON object {"events": [...]}' };
+    }
+    const { events, ...others } = body as { events?: unknown };
+    const [unknownField] = Object.keys(others);
+    if (unknownField !== undefined) {
+      return { ok: false, field: unknownField, message: 'the body holds nothing but "events"' };
+    }
+    if (!Array.isArray(events) || events.length < 1 || events.length > perRequest) {
+      const got = Array.isArray(events) ? `, got ${events.length}` : "";
+      return { ok: false, field: "events", message: `must be a list of 1 to ${perRequest} events${got}` };
+    }
+    const good: Event[] = [];
+    const rejected: Rejection[] = [];
+    events.forEach((event, index) => {
+      const checked = check(event, now);
+      if (!checked.ok) rejected.push({ index, ...checked.fault });
+      else if (sender !== undefined && checked.event.listenerId !== sender) rejected.push({ index, ...NOT_YOURS });
+      else good.push(event);
+    });
+    return { ok: true, events: good, rejected };
+  };
+  return { limits, check, validate };
+}
+
+const NOT_YOURS: Fault = {
+  field: "listenerId",
+  message: "must be the `sub` of the token, which sends its own events alone",
+};
+
+/** The rules with the default limits. */
+export const defaultRules = rulesOf(DEFAULT_LIMITS);
+export const checkEvent = defaultRules.check;
 
 /** Body of `POST /v1/events`. */
 export const eventsRequestSchema = z
-  .strictObject({ events: z.array(eventSchema).min(1).max(LIMITS.eventsPerRequest) })
+  .strictObject({ events: z.array(eventSchema).min(1).max(DEFAULT_LIMITS.perRequest) })
   .meta({ id: "EventsRequest" });
 
 export const rejectionSchema = z

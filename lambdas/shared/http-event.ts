@@ -12,7 +12,7 @@ export type HttpEvent = Pick<
   };
 };
 
-/** What a REST API hands over (payload format 1.0). Its authoriser's context holds `sub` where the token does. */
+/** What a REST API hands over (payload format 1.0). Its authoriser's context holds `sub` and `scope` where the token does. */
 export type RestEvent = Pick<
   APIGatewayProxyEvent,
   "httpMethod" | "resource" | "headers" | "pathParameters" | "body" | "isBase64Encoded"
@@ -49,7 +49,10 @@ export function httpEvent(event: HttpEvent | RestEvent): HttpEvent {
     Object.entries(event.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]),
   );
   // Only an authoriser of tokens has a principal: a token without `sub` must not pass for AWS credentials.
-  const claims = authorizer?.principalId === undefined ? undefined : optional("sub", authorizer.sub);
+  const claims =
+    authorizer?.principalId === undefined
+      ? undefined
+      : { ...optional("sub", authorizer.sub), ...optional("scope", authorizer.scope) };
   return {
     routeKey: `${event.httpMethod} ${event.resource}`,
     headers,

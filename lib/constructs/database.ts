@@ -15,7 +15,7 @@ const name = "segue";
 const owner = "segue_admin";
 
 /** Roles that migrations make, beside the owner. */
-export type DatabaseUser = "segue_etl" | "segue_features";
+export type DatabaseUser = "segue_etl" | "segue_features" | "segue_erase" | "segue_export";
 
 /** Variables that a function needs to connect. */
 export interface PostgresVariables {
@@ -134,13 +134,14 @@ export class Database extends Construct {
       config,
       description: "Brings the database schema up to date at each deployment",
       schema: migrateEnvironment,
-      environment: this.variables(admin),
+      environment: { ...this.variables(admin), EVENT_DAYS: String(config.postgres.eventDays) },
       timeout: Duration.minutes(10),
       attachment,
     });
     this.connect(migrate, admin, attachment);
-    // A new cluster, too, needs its schema.
-    Hooks.of(this, config).invoke("Migrate", migrate, this.resourceId, ready ?? migrate);
+    // A new cluster, too, needs its schema, and another retention is written there.
+    const version = `${this.resourceId}, ${config.postgres.eventDays} days`;
+    Hooks.of(this, config).invoke("Migrate", migrate, version, ready ?? migrate);
   }
 
   /** What a function that connects as `user` needs to know. */

@@ -12,6 +12,7 @@ import { customerKey } from "../constructs/encryption";
 import { SegueFunction } from "../constructs/function";
 import { Lake } from "../constructs/lake";
 import { Network } from "../constructs/network";
+import { type PrivacyFunctions, privacyFunctions } from "../constructs/privacy-functions";
 import { PseudonymKey } from "../constructs/pseudonym-key";
 import { EventStream } from "../constructs/stream";
 import { grantDelete, grantList, grantWrite } from "../grants";
@@ -25,6 +26,7 @@ export class DataStack extends Stack {
   readonly lake: IBucket;
   readonly pseudonyms: PseudonymKey;
   readonly features: SegueFunction;
+  readonly privacy: PrivacyFunctions;
 
   constructor(scope: Construct, id: string, config: EnvironmentConfig, props: StackProps) {
     super(scope, id, props);
@@ -50,6 +52,7 @@ export class DataStack extends Stack {
         RAW_BUCKET: raw.bucketName,
         LAKE_BUCKET: lake.bucketName,
         KEY_BUCKET,
+        EVENT_LIMITS: JSON.stringify(config.events),
       },
       timeout: Duration.seconds(config.etl.timeoutSeconds),
       memorySize: config.etl.memoryMb,
@@ -75,6 +78,8 @@ export class DataStack extends Stack {
     grantDelete(lake, this.features, "features/*");
     grantList(lake, this.features);
     this.pseudonyms.grant(this.features);
+    const { pseudonyms } = this;
+    this.privacy = privacyFunctions(this, { config, raw, lake, database, pseudonyms, attachment });
 
     new CfnOutput(this, "StreamName", { value: this.stream.streamName });
     new CfnOutput(this, "EtlFunction", { value: etl.functionName });

@@ -132,6 +132,16 @@ describe("configuration", () => {
       /compute\.scoring\.maxRuntimeMinutes: 20000 is not allowed; must be at most 10080/,
     ],
     [5, "config/dev.ts: 5 is not allowed; must be an object"],
+    [{ events: { requestBytes: 900_001 } }, /events\.requestBytes: 900001 is not allowed; .*900000/],
+    [{ events: { ageDays: 731 } }, /events\.ageDays: 731 is not allowed; .*730/],
+    [
+      { postgres: { eventDays: 30 } },
+      "config/dev.ts: postgres.eventDays: 30 is not allowed; must be more than 30, the days for which the raw zone and the stream keep records",
+    ],
+    [
+      { api: { auth: { type: "jwt", issuer: "https://id.example.com", audience: ["segue"], serviceScope: "a b" } } },
+      /api\.auth\.serviceScope: "a b" is not allowed; must be one scope, such as segue\/send/,
+    ],
   ])("%j is refused with path, value and what is allowed", (input, message) => {
     if (typeof message === "string") expect(refusal(input)).toBe(message);
     else expect(refusal(input)).toMatch(message);

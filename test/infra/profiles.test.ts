@@ -1,4 +1,5 @@
 import { Match, Template } from "aws-cdk-lib/assertions";
+import { DEFAULT_LIMITS } from "../../lambdas/shared/limits";
 import { ConfigError, type EnvironmentInput, readConfig } from "../../lib/config";
 import { broughtAlong } from "./profiles";
 import { appOf, resource, resources, statements, type Templates, templatesOf, text } from "./support";
@@ -164,6 +165,36 @@ describe("an identity provider of one's own", () => {
       resources(templates, "AWS::ApiGatewayV2::Route").map(([, { Properties }]) => Properties.AuthorizationType);
     expect(new Set(kinds(made))).toEqual(new Set(["AWS_IAM"]));
     expect(new Set(kinds(templatesOf("dev", { api: { auth } })))).toEqual(new Set(["JWT"]));
+  });
+});
+
+describe("who sends events", () => {
+  const auth = { type: "jwt" as const, issuer: "https://id.example.com", audience: ["segue"] };
+  const scope = (input: EnvironmentInput) => variables(templatesOf("dev", input), "Collect").SERVICE_SCOPE;
+
+  test("is told by a scope where callers bring tokens, and by their coming at all where they bring AWS credentials", () => {
+    expect(scope({})).toBe("");
+    expect(scope({ api: { auth } })).toBe("segue/send");
+    expect(scope({ api: { auth: { ...auth, serviceScope: "events:write" } } })).toBe("events:write");
+  });
+});
+
+describe("limits", () => {
+  const templates = templatesOf("dev", { events: { perRequest: 7 }, postgres: { eventDays: 90 } });
+
+  test("of what a client sends are the same to the API and to the ETL", () => {
+    const [collect, etl] = ["Collect", "Etl"].map((name) => variables(templates, name).EVENT_LIMITS);
+    expect(collect).toBe(etl);
+    expect(JSON.parse(collect)).toEqual({ ...DEFAULT_LIMITS, perRequest: 7 });
+  });
+
+  test("of how long events stay are written at the deployment that changes them", () => {
+    expect(variables(templates, "DatabaseMigrate").EVENT_DAYS).toBe("90");
+    const version = (of: Templates) =>
+      resources(of, "Custom::SegueHook")
+        .map(([, { Properties }]) => Properties)
+        .find(({ kind }) => kind === "invoke")?.version;
+    expect(version(templates)).not.toEqual(version(made));
   });
 });
 

@@ -1,6 +1,6 @@
 import { connect, createServer, type Server } from "node:net";
 import type { Client } from "pg";
-import { migrate } from "../../lambdas/migrate/migrate";
+import { migrate, retainEvents } from "../../lambdas/migrate/migrate";
 import { migrations } from "../../lambdas/migrate/migrations";
 import { type PostgresSettings, withPostgres } from "../../lambdas/shared/postgres";
 import { startDatabase, type TestDatabase } from "../support/postgres";
@@ -146,7 +146,7 @@ test("events that were there before are there by day afterwards, and each is kno
 test("a new day lets go of the days whose time is over, but not of one whose files are yet to be written or that is read", async () => {
   const [client, name] = await empty();
   await migrate(client, migrations);
-  await client.query("UPDATE event_retention SET days = 10");
+  await retainEvents(client, 10);
   const ago = (n: number) => new Date(Date.now() - n * 86_400_000).toISOString();
   const dayOf = (n: number) => `events_${ago(n).slice(0, 10).replaceAll("-", "")}`;
   for (const n of [20, 15, 12, 9]) {

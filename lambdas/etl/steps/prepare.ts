@@ -1,5 +1,5 @@
 import { isErasedEvent } from "../../shared/erased";
-import { checkEvent } from "../../shared/events";
+import { defaultRules, type EventRules } from "../../shared/events";
 import { pseudonym } from "../../shared/pseudonym";
 import type { CleanEvent } from "../columns";
 import { fileKeys, hourOf } from "../keys";
@@ -41,7 +41,7 @@ export interface Prepared {
  * give the account's events to a pseudonymous listener. It depends on nothing but the records and the key of listener ids, so
  * the same record gives the same result in any batch and at any time.
  */
-export function prepare(records: readonly ReceivedRecord[], key: Buffer): Prepared {
+export function prepare(records: readonly ReceivedRecord[], key: Buffer, rules: EventRules = defaultRules): Prepared {
   const keys = fileKeys(records);
   const raw = new Map<string, string[]>();
   const quarantine = new Map<string, Quarantined>();
@@ -74,7 +74,7 @@ export function prepare(records: readonly ReceivedRecord[], key: Buffer): Prepar
     const fileKey = keys.clean(hourOf(arrival));
     read.envelope.events.forEach((sent, index) => {
       if (isErasedEvent(sent)) return;
-      const checked = checkEvent(sent, arrival);
+      const checked = rules.check(sent, arrival);
       if (!checked.ok) {
         const { message: reason, field } = checked.fault;
         quarantine.set(keys.quarantine(record, index), { reason, field, event: sent, shard, sequenceNumber, index });

@@ -70,6 +70,14 @@ describe("a good token", () => {
     expect(answer.policyDocument.Statement).toEqual([expect.objectContaining({ Effect: "Allow" })]);
   });
 
+  test.each([
+    ["scope", { scope: "openid segue/send" }],
+    ["scp, a list", { scp: ["openid", "segue/send"] }],
+  ])("hands its scopes on, from %s", async (_, claims) => {
+    const { answer } = await judge(token(claims));
+    expect(answer.context).toEqual({ sub: "l1", scope: "openid segue/send" });
+  });
+
   test("without sub is nobody's", async () => {
     const { answer } = await judge(token({ sub: undefined }));
     expect(answer.context).toBeUndefined();

@@ -1,15 +1,18 @@
-import { collect, type Put, unavailable } from "../../../lambdas/collect/collect";
+import { type Collector, collect, type Put, unavailable } from "../../../lambdas/collect/collect";
+import { defaultRules, rulesOf } from "../../../lambdas/shared/events";
+import { DEFAULT_LIMITS } from "../../../lambdas/shared/limits";
 import { ARRIVAL, play } from "../../support/events";
 
 const now = new Date(ARRIVAL);
 const requestContext = { requestId: "req-1" };
 const put = jest.fn<ReturnType<Put>, Parameters<Put>>();
+const collector: Collector = { put, rules: defaultRules, serviceScope: "segue/send" };
 beforeEach(() => put.mockReset().mockResolvedValue());
 
 const send = async (body: string | undefined, isBase64Encoded = false) => {
   const collected = await collect(
     { ...(body === undefined ? {} : { body }), isBase64Encoded, requestContext },
-    put,
+    collector,
     now,
   );
   return { ...collected, body: JSON.parse(collected.answer.body!) };
@@ -78,7 +81,7 @@ test.each([false, true])(
     const text = "ä".repeat(450_001);
     const collected = await collect(
       { body: isBase64Encoded ? Buffer.from(text).toString("base64") : text, isBase64Encoded, requestContext },
-      put,
+      collector,
       now,
     );
     expect(parse).not.toHaveBeenCalled();
@@ -103,4 +106,51 @@ test("when the stream does not take the record, the client is told to send again
   put.mockRejectedValue(new Error("throttled"));
   await expect(post(play({ eventId: "e1" }))).rejects.toThrow("throttled");
   expect(unavailable()).toMatchObject({ statusCode: 503, headers: { "retry-after": "1" } });
+});
+
+describe("who sends", () => {
+  const events = [play({ eventId: "e1" }), play({ eventId: "e2", listenerId: "l2" })];
+  const sendAs = async (claims: Record<string, unknown> | undefined, sent: unknown[] = events) => {
+    const request = {
+      body: JSON.stringify({ events: sent }),
+      isBase64Encoded: false,
+      requestContext: { requestId: "req-1", ...(claims && { authorizer: { jwt: { claims } } }) },
+    };
+    const { answer } = await collect(request, collector, now);
+    return { status: answer.statusCode, body: JSON.parse(answer.body!) };
+  };
+
+  test("a listener's token sends its own events; each of another is rejected by its field", async () => {
+    const { status, body } = await sendAs({ sub: "l1" });
+    expect(status).toBe(207);
+    expect(body).toMatchObject({ accepted: 1, rejected: [{ index: 1, field: "listenerId" }] });
+    expect(inStream()).toMatchObject([{ partitionKey: "l1", events: [events[0]] }]);
+  });
+
+  test.each([[{ sub: "l3" }], [{}], [{ sub: ["l1", "l2"] }]])("with claims %j nothing is sent", async (claims) => {
+    const { status, body } = await sendAs(claims);
+    expect(status).toBe(400);
+    expect(body.errors.map(({ field }: { field: string }) => field)).toEqual(["listenerId", "listenerId"]);
+    expect(put).not.toHaveBeenCalled();
+  });
+
+  test.each([
+    ["a token with the scope of services", { sub: "client", scope: "segue/send" }],
+    ["AWS credentials", undefined],
+  ])("%s sends events of all", async (_, claims) => {
+    expect(await sendAs(claims)).toMatchObject({ status: 202, body: { accepted: 2 } });
+    expect(inStream()).toMatchObject([{ events }]);
+  });
+});
+
+test("other limits hold for the body and its events", async () => {
+  const rules = rulesOf({ ...DEFAULT_LIMITS, requestBytes: 1000, perRequest: 1 });
+  const ask = (body: string) =>
+    collect({ body, isBase64Encoded: false, requestContext }, { ...collector, rules }, now).then(
+      ({ answer }) => answer.statusCode,
+    );
+  const one = play({ eventId: "e1" });
+  expect(await ask(JSON.stringify({ events: [one] }))).toBe(202);
+  expect(await ask(JSON.stringify({ events: [one, one] }))).toBe(400);
+  expect(await ask(JSON.stringify({ events: [one] }).padEnd(1001))).toBe(413);
 });

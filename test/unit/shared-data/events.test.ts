@@ -1,8 +1,10 @@
 import fc from "fast-check";
-import { EVENT_TYPES, LIMITS, validateEvents } from "../../../lambdas/shared/events";
+import { defaultRules, EVENT_TYPES, rulesOf } from "../../../lambdas/shared/events";
+import { DEFAULT_LIMITS, eventLimits } from "../../../lambdas/shared/limits";
 import { ARRIVAL, faultIn, play } from "../../support/events";
 
 const now = new Date(ARRIVAL);
+const AGE_MS = DEFAULT_LIMITS.ageDays * 86_400_000;
 const common = { eventId: "e1", listenerId: "l1", time: ARRIVAL };
 const shown = { recommendationId: "r1", release: "20261122t035200-1a2b3c4d", variant: "champion", position: 1 };
 const valid: Record<(typeof EVENT_TYPES)[number], Record<string, unknown>> = {
@@ -69,8 +71,8 @@ test.each([
 test.each([
   ["5 minutes ahead", 5 * 60_000, undefined],
   ["a moment more", 5 * 60_000 + 1, "must be at most 5 minutes after the server's clock"],
-  ["2 years old", -LIMITS.ageMs, undefined],
-  ["older", -LIMITS.ageMs - 1, "must be at most 2 years old"],
+  ["2 years old", -AGE_MS, undefined],
+  ["older", -AGE_MS - 1, "must be at most 2 years old"],
 ])("the client's time: %s", (_, difference, message) => {
   const time = new Date(now.getTime() + difference).toISOString();
   const fault = faultIn({ ...valid.like, time }, now);
@@ -84,7 +86,7 @@ test.each([
   ["501 events", { events: Array(501).fill(valid.like) }, "events", "must be a list of 1 to 500 events, got 501"],
   ["something else", { events: [valid.like], more: 1 }, "more", 'the body holds nothing but "events"'],
 ])("a body with %s is malformed", (_, body, field, message) => {
-  expect(validateEvents(body, now)).toEqual({ ok: false, field, message: expect.stringContaining(message) });
+  expect(defaultRules.validate(body, now)).toEqual({ ok: false, field, message: expect.stringContaining(message) });
 });
 
 test("each event of a request is either kept as it was sent or rejected by its index", () => {
@@ -95,7 +97,7 @@ test("each event of a request is either kept as it was sent or rejected by its i
   );
   fc.assert(
     fc.property(fc.array(event, { minLength: 1, maxLength: 20 }), (events) => {
-      const result = validateEvents({ events }, now);
+      const result = defaultRules.validate({ events }, now);
       if (!result.ok) throw new Error(result.message);
       const bad = new Set(result.rejected.map(({ index }) => index));
       expect(result.events).toEqual(events.filter((_, index) => !bad.has(index)));
@@ -107,12 +109,82 @@ test("each event of a request is either kept as it was sent or rejected by its i
 
 test("500 events are checked within a few milliseconds", () => {
   const events = Array.from({ length: 500 }, (_, i) => play({ eventId: `e${i}`, card: { title: "T", genre: "rock" } }));
-  validateEvents({ events }, now);
+  defaultRules.validate({ events }, now);
   // The best of three: other tests share the machine.
   const times = [1, 2, 3].map(() => {
     const start = performance.now();
-    validateEvents({ events }, now);
+    defaultRules.validate({ events }, now);
     return performance.now() - start;
   });
   expect(Math.min(...times)).toBeLessThan(50);
+});
+
+describe("other limits", () => {
+  const tight = rulesOf({
+    ...DEFAULT_LIMITS,
+    ...{ perRequest: 2, aheadSeconds: 0, ageDays: 30, queryLength: 3, textLength: 4 },
+  });
+  const fault = (event: unknown) => {
+    const checked = tight.check(event, now);
+    return checked.ok ? undefined : `${checked.fault.field}: ${checked.fault.message}`;
+  };
+
+  test.each([
+    ["a search within them", { ...valid.search, query: "abc" }, undefined],
+    ["a longer search", { ...valid.search, query: "abcd" }, "query: must have at most 3 characters"],
+    ["a long title", { ...valid.like, card: { title: "abcde" } }, "card.title: must have at most 4 characters"],
+    [
+      "a clock that is ahead",
+      { ...valid.like, time: new Date(now.getTime() + 1).toISOString() },
+      `time: must be at most 0 seconds after the server's clock, ${now.toISOString()}`,
+    ],
+    [
+      "an old event",
+      { ...valid.like, time: new Date(now.getTime() - 30 * 86_400_000 - 1).toISOString() },
+      "time: must be at most 30 days old",
+    ],
+  ])("%s", (_, event, expected) => {
+    expect(fault(event)).toBe(expected);
+  });
+
+  test("hold for a request", () => {
+    expect(tight.validate({ events: Array(3).fill(valid.like) }, now)).toMatchObject({
+      ok: false,
+      message: "must be a list of 1 to 2 events, got 3",
+    });
+  });
+
+  test.each([
+    ["{}", DEFAULT_LIMITS],
+    ['{"perRequest":7}', { ...DEFAULT_LIMITS, perRequest: 7 }],
+  ])("are read from a variable: %s", (text, limits) => {
+    expect(eventLimits.parse(text)).toEqual(limits);
+  });
+
+  test.each(["", "none", '{"perRequest":0}', '{"requestBytes":900001}', '{"ageDays":731}', '{"more":1}'])(
+    "that cannot be are refused: %j",
+    (text) => {
+      expect(eventLimits.safeParse(text).success).toBe(false);
+    },
+  );
+});
+
+describe("who sends", () => {
+  test("anybody's events from a service; of a listener, the others' are rejected, whatever else is in the request", () => {
+    fc.assert(
+      fc.property(fc.array(fc.constantFrom("l1", "l2", "l3"), { minLength: 1, maxLength: 9 }), (listeners) => {
+        const events = listeners.map((listenerId, i) => play({ eventId: `e${i}`, listenerId }));
+        expect(defaultRules.validate({ events }, now)).toEqual({ ok: true, events, rejected: [] });
+        expect(defaultRules.validate({ events }, now, "l1")).toEqual({
+          ok: true,
+          events: events.filter(({ listenerId }) => listenerId === "l1"),
+          rejected: listeners.flatMap((listenerId, index) =>
+            listenerId === "l1"
+              ? []
+              : [{ index, field: "listenerId", message: expect.stringContaining("must be the `sub` of the token") }],
+          ),
+        });
+      }),
+    );
+  });
 });

@@ -48,6 +48,11 @@ describe("a REST API's event", () => {
     ["AWS credentials, said as null", null, undefined],
     ["AWS credentials, with no principal", { integrationLatency: 3 }, undefined],
     ["a token", { principalId: "bearer", sub: "l1" }, { jwt: { claims: { sub: "l1" } } }],
+    [
+      "a service's token",
+      { principalId: "bearer", sub: "client", scope: "segue/send" },
+      { jwt: { claims: { sub: "client", scope: "segue/send" } } },
+    ],
     ["a token without sub, which is nobody's", { principalId: "bearer" }, { jwt: { claims: {} } }],
   ])("by %s says so as an HTTP API does", (_, authorizer, expected) => {
     const { requestContext } = httpEvent({ ...rest, requestContext: { requestId: "r-1", authorizer } });
