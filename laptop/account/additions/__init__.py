@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import cache, calls, database, endpoints, internals, lambdas, network, quotas, sagemaker, streams
+from . import cache, calls, database, endpoints, firewall, internals, lambdas, network, quotas, sagemaker, streams
 from .settings import Settings
 
 #: CloudFormation types whose handlers wait for a server or load a model, which must not hold MiniStack's event loop.
@@ -15,6 +15,7 @@ def install(settings: Settings) -> sagemaker.SageMaker:
     cache.install(settings)
     database.install(settings)
     endpoints.install(settings)
+    firewall.install()
     lambdas.install()
     network.install()
     streams.install()

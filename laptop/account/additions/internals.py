@@ -51,6 +51,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
         "_SERVICE_DISPATCH",
         "_invoke_resource",
     ),
+    "ministack.services.waf": ("_associate_web_acl", "_disassociate_web_acl"),
 }
 
 
