@@ -1,4 +1,4 @@
-"""The recommender: iALS factors plus item-to-item weights, one score in closed form from a listener's history."""
+"""The recommender: iALS factors plus two linear item-to-item terms, one score in closed form from a listener's history."""
 
 from __future__ import annotations
 
@@ -13,27 +13,33 @@ from .ials import Model, Rows, Settings, confidence, train
 from .metrics import ScoreRows
 from .neighbours import LocalRidge, Neighbours
 from .pairs import Pairs
+from .spectral import LowPass, low_pass
 
 
 @dataclass(frozen=True)
 class Blend:
-    """score(listener, artist) = x·s + Σ over the listener's artists of their weights towards the artist, where x is
-    folded in from the history. Both terms estimate whether the pair is played, so they add up without rescaling;
-    `neighbours` is already multiplied by the share that validation chose, and None where validation gave it none."""
+    """score(listener, artist) = x·s + Σ over the listener's artists of their weights towards the artist + the low-pass
+    term, where x is folded in from the history. All terms estimate whether the pair is played, so they add up without
+    rescaling; the last two are already multiplied by the shares that validation chose, and None where it gave none."""
 
     model: Model
     neighbours: Neighbours | None = None
+    filter: LowPass | None = None
 
     def scorer(self, history: Pairs, device: torch.device) -> ScoreRows:
         """Scores of the listeners with this history, as serving computes them."""
-        return combined(self.model, fold_in(self.model, history, device), self.neighbours, history)
+        return combined(self, fold_in(self.model, history, device), history)
 
 
-def combined(model: Model, listeners: Tensor, neighbours: Neighbours | None, history: Pairs) -> ScoreRows:
+def combined(blend: Blend, listeners: Tensor, history: Pairs) -> ScoreRows:
     """The score from listeners' vectors [listeners, k] that were folded in already."""
+    artists, neighbours = blend.model.artists, blend.neighbours
+    if blend.filter is not None:
+        artists = torch.cat([artists, blend.filter.outputs()], 1)
+        listeners = torch.cat([listeners, blend.filter.listeners(history)], 1)
 
     def score(rows: Tensor) -> Tensor:
-        scores = listeners.index_select(0, rows) @ model.artists.T
+        scores = listeners.index_select(0, rows) @ artists.T
         if neighbours is not None:
             at, columns = history.slots(rows.cpu().numpy())
             neighbours.add_to(scores, torch.from_numpy(at).to(rows.device), torch.from_numpy(columns).to(rows.device))
@@ -51,9 +57,15 @@ def fold_in(model: Model, history: Pairs, device: torch.device) -> Tensor:
 def fit(
     pairs: Pairs, settings: Settings, device: torch.device, factors: Callable[[], Model] | None = None
 ) -> Blend:
-    """Trains both terms; without `item_weight` the factors alone. `factors` trains them in place of this process' own
-    sweeps over `pairs`."""
-    model = factors() if factors else train(pairs, settings, device)
-    if settings.item_weight <= 0 or len(np.unique(pairs.columns)) < 2:
+    """Trains all terms; without `item_weight` and `filter_weight` the factors alone. `factors` trains these in place of
+    `train`."""
+    model = train(pairs, settings, device) if factors is None else factors()
+    if len(np.unique(pairs.columns)) < 2:
         return Blend(model)
-    return Blend(model, LocalRidge(pairs, device).solve(settings.item_ridge).times(settings.item_weight))
+    neighbours, low = None, None
+    if settings.item_weight > 0:
+        neighbours = LocalRidge(pairs, device).solve(settings.item_ridge).times(settings.item_weight)
+    if settings.filter_weight > 0:
+        whole = low_pass(pairs, settings.filter_rank, device, settings.seed)
+        low = whole.shaped(settings.filter_rank, settings.filter_degree, settings.filter_weight)
+    return Blend(model, neighbours, low)

@@ -6,6 +6,8 @@ spectrum.npy         float32 [rank], the diagonal of the factors' Gram matrix in
 artist_numbers.npy   int32 [artists], ascending
 neighbour_starts.npy, neighbour_targets.npy, neighbour_weights.npy   int64 [artists + 1], int32 and float32: the
                      item-to-item weights by played artist (neighbours.py), empty where validation gave them no share
+filter_axes.npy, filter_degrees.npy   float32 [artists, q], [artists]: the low-pass term (spectral.py), q = 0 where
+                     validation gave it no share; its exponent and weight are in model.json
 segments.json        segment → artist numbers and scores, best first
 code/                this package and serve.sh, which the container runs
 """
@@ -25,11 +27,13 @@ from .errors import SegueError
 from .ials import Model, Ridge, Settings
 from .neighbours import Neighbours, assemble
 from .segments import EVERYBODY, SegmentList
+from .spectral import LowPass
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 SCORE_RULE = (
     "signed square root of the score over its bound for this listener, |listener's vector| × |the catalogue's longest "
-    "vector| + Σ over the listener's artists of each one's strongest item-to-item weight: in [-1, 1] by Cauchy-Schwarz, "
+    "vector|, likewise for the low-pass term, + Σ over the listener's artists of each one's strongest item-to-item weight: "
+    "in [-1, 1] by Cauchy-Schwarz, "
     "and in the order of the plain score that the metrics rank by; the root spreads the small values that most pairs "
     "have over the bytes that hold them"
 )
@@ -44,6 +48,11 @@ class Exported:
     segments: dict[str, tuple[list[int], list[float]]]
     longest: float
     neighbours: Neighbours | None = None
+    filter: LowPass | None = None
+
+    @property
+    def blend(self) -> Blend:
+        return Blend(self.model, self.neighbours, self.filter)
 
 
 def export(
@@ -65,6 +74,11 @@ def export(
     np.save(folder / "neighbour_starts.npy", items.starts.cpu().numpy())
     np.save(folder / "neighbour_targets.npy", items.targets.cpu().numpy().astype(np.int32))
     np.save(folder / "neighbour_weights.npy", items.weights.cpu().numpy())
+    low = LowPass(torch.zeros(len(factors), 0), torch.ones(len(factors)), 0.0, 0.0)
+    if blend.filter is not None:
+        low = blend.filter.among(trained)
+    np.save(folder / "filter_axes.npy", low.axes.cpu().numpy())
+    np.save(folder / "filter_degrees.npy", low.degrees.cpu().numpy())
     lists = {
         name: {
             "artists": artist_numbers[found.artists].tolist(),
@@ -85,6 +99,7 @@ def export(
             "artists": model.artists.shape[0],
         },
         "confidence": "1 + strength × log(1 + weight)",
+        "filter": {"exponent": low.exponent, "weight": low.weight},
         "score": {"rule": SCORE_RULE, "longest": float(np.linalg.norm(factors, axis=1).max())},
     }
     (folder / "model.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
@@ -109,6 +124,11 @@ def load(folder: Path, device: torch.device) -> Exported:
             for part in ("starts", "targets", "weights")
         )
         items = Neighbours(starts, targets.long(), weights).to(device)
+        axes, degrees = (
+            torch.from_numpy(np.load(folder / f"filter_{part}.npy", allow_pickle=False)).to(device)
+            for part in ("axes", "degrees")
+        )
+        low = LowPass(axes, degrees, float(about["filter"]["exponent"]), float(about["filter"]["weight"]))
         segments = json.loads((folder / "segments.json").read_text(encoding="utf-8"))
         settings = Settings(**about["settings"])
         ridge = Ridge(about["ridge"]["scale"], about["ridge"]["a0"], about["ridge"]["nu"])
@@ -117,7 +137,9 @@ def load(folder: Path, device: torch.device) -> Exported:
         width = int(about["ridge"]["artists"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise SegueError(f"model: {folder} is not a model directory: {type(error).__name__}: {error}") from error
-    if factors.shape != (len(numbers), len(spectrum)) or items.width != len(numbers) or EVERYBODY not in lists:
+    if factors.shape != (len(numbers), len(spectrum)) or EVERYBODY not in lists:
+        raise SegueError(f"model: the files in {folder} do not belong together")
+    if items.width != len(numbers) or len(axes) != len(numbers) or len(degrees) != len(numbers):
         raise SegueError(f"model: the files in {folder} do not belong together")
     return Exported(
         Model(torch.from_numpy(factors).to(device), torch.from_numpy(spectrum).to(device), ridge, settings, width),
@@ -125,4 +147,5 @@ def load(folder: Path, device: torch.device) -> Exported:
         lists,
         longest,
         items if len(items.weights) else None,
+        low if axes.shape[1] else None,
     )

@@ -37,13 +37,17 @@ SETTINGS = (
     ("strength", float),
     ("item_weight", float),
     ("item_ridge", float),
+    ("filter_weight", float),
+    ("filter_rank", int),
+    ("filter_degree", float),
 )
 
 
 @dataclass(frozen=True)
 class Settings:
     """Hyperparameters. `ridge` is the ridge of an average row (see Ridge.of); `strength` is α in the confidence
-    1 + α log(1 + weight). `item_weight` multiplies the item-to-item term, `item_ridge` is its ridge (neighbours.py)."""
+    1 + α log(1 + weight). `item_weight` multiplies the item-to-item term, `item_ridge` is its ridge (neighbours.py);
+    `filter_weight` multiplies the low-pass term, of `filter_rank` directions and exponent `filter_degree` (spectral.py)."""
 
     rank: int = 64
     sweeps: int = 8
@@ -53,6 +57,9 @@ class Settings:
     strength: float = 0.3
     item_weight: float = 0.0
     item_ridge: float = 1.0
+    filter_weight: float = 0.0
+    filter_rank: int = 128
+    filter_degree: float = 0.3
     seed: int = 0
 
     def check(self) -> Settings:
@@ -66,6 +73,9 @@ class Settings:
             ("strength", self.strength, 0.0, 1e3),
             ("item_weight", self.item_weight, 0.0, 1e3),
             ("item_ridge", self.item_ridge, 1e-3, 1e6),
+            ("filter_weight", self.filter_weight, 0.0, 1e3),
+            ("filter_rank", self.filter_rank, 1, 4096),
+            ("filter_degree", self.filter_degree, 0.0, 2.0),
             ("seed", self.seed, 0, 2**31),
         ):
             if not low <= value <= high:

@@ -6,12 +6,13 @@ is the regression behind Steck, "Embarrassingly Shallow Autoencoders for Sparse 
 matrix inverse over the whole catalogue; Λ grows with the root of an artist's listeners, so that much-played artists do
 not crowd out the rest. A long history says less of each of its pairs, hence the division.
 
-Memory: 4·M² bytes while fitting, M = min(artists, MOST_ARTISTS); 12 bytes a weight, at most `neighbours_of` weights an artist.
+Memory: 4·M² bytes while fitting, M = min(artists, MOST_ARTISTS, what three tenths of the machine's memory hold); 12 bytes a weight, at most `neighbours_of` weights an artist.
 In a larger catalogue the M artists with the most listeners have neighbours; the rest live by their factors alone.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -22,7 +23,7 @@ from torch import Tensor
 from .ials import solve_spd
 from .pairs import Pairs
 
-MOST_ARTISTS = 16_384  # 1 GiB while fitting
+MOST_ARTISTS = 40_960  # 6.3 GiB while fitting
 MOST_WORK = 1 << 33  # artists × neighbours³
 AT_ONCE = 4 << 20  # floats or pairs at a time
 
@@ -101,6 +102,12 @@ def neighbours_of(artists: int) -> int:
     return int(np.clip((MOST_WORK / max(1, artists)) ** (1 / 3), 64, 256))
 
 
+def most_artists() -> int:
+    """How many artists the dense Gram matrix may have on this machine."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return min(MOST_ARTISTS, int((0.3 * memory / 4) ** 0.5))
+
+
 class LocalRidge:
     """What fitting needs whatever the ridge: the Gram matrix and each artist's nearest artists. Made once, solved for
     several ridges."""
@@ -108,7 +115,7 @@ class LocalRidge:
     def __init__(self, pairs: Pairs, device: torch.device, count: int | None = None) -> None:
         self._width, self._device = pairs.width, device
         listeners = np.bincount(pairs.columns, minlength=pairs.width)
-        heaviest = np.argsort(-listeners, kind="stable")[: min(MOST_ARTISTS, int((listeners > 0).sum()))]
+        heaviest = np.argsort(-listeners, kind="stable")[: min(most_artists(), int((listeners > 0).sum()))]
         self._artists = np.sort(heaviest)
         position = np.full(pairs.width, -1)
         position[self._artists] = np.arange(len(self._artists))

@@ -65,6 +65,12 @@ class Pairs:
         """The pairs where `keep` (bool [pairs]) holds, in a matrix of the same shape."""
         return Pairs.build(self.rows[keep], self.columns[keep], self.values[keep], (self.height, self.width))
 
+    def among_rows(self, rows: np.ndarray) -> Pairs:
+        """These rows alone, renumbered in their order."""
+        at, columns = self.slots(rows)
+        values = np.concatenate([self.values[self.starts[row] : self.starts[row + 1]] for row in rows])
+        return Pairs.build(at, columns, values, (len(rows), self.width))
+
     def has(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """Whether each (row, column) is one of the pairs."""
         wanted = rows.astype(np.int64) * self.width + columns

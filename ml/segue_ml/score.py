@@ -127,6 +127,8 @@ class Scorer:
         self._size = size
         self._similar = Similar(exported, size)
         self._strongest = None if exported.neighbours is None else exported.neighbours.strongest()
+        low = exported.filter
+        self._longest_filter = 0.0 if low is None else float(low.outputs().norm(dim=1).max())
 
     def lines(self, body: bytes) -> list[str]:
         """Output lines `<listener id or segment> <value, base64>` in the input's order; empty lines are skipped."""
@@ -211,6 +213,8 @@ class Scorer:
         if self._strongest is not None:
             rows, columns = (torch.from_numpy(part).to(self._device) for part in (pairs.rows, pairs.columns))
             bound = bound.index_add(0, rows.long(), self._strongest[columns.long()])
+        if self._exported.filter is not None:
+            bound = bound + self._exported.filter.listeners(pairs).norm(dim=1) * self._longest_filter
         return bound.clamp_min(1e-20).unsqueeze(1)
 
     def _played(self, requests: list[Request]) -> tuple[Tensor, Tensor]:
@@ -224,9 +228,9 @@ class Scorer:
 
     def _top(self, vectors: Tensor, pairs: Pairs, played: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         """The best artists by score, in blocks of listeners: at most SCORES_AT_ONCE scores at a time, or one listener's."""
-        model, count = self._exported.model, len(self._exported.artist_numbers)
+        count = len(self._exported.artist_numbers)
         step = max(1, SCORES_AT_ONCE // max(1, count))
-        score = combined(model, vectors, self._exported.neighbours, pairs)
+        score = combined(self._exported.blend, vectors, pairs)
         best, where = [], []
         for first in range(0, len(vectors), step):
             last = min(first + step, len(vectors))
@@ -242,7 +246,7 @@ class Scorer:
         """The played artists that add most to each item's score, most first: numbers [listeners, items, 2 or fewer
         per history]; 0 where a second one does not help."""
         model, numbers = self._exported.model, self._exported.artist_numbers
-        deep = MOST_REASONS
+        low, deep = self._exported.filter, MOST_REASONS
         result = np.zeros((*top.shape, deep), np.int64)
         padded = torch.cat([model.artists, model.artists.new_zeros(1, model.artists.shape[1])])
         for at, columns, trust, counts in rows.blocks:
@@ -254,6 +258,10 @@ class Scorer:
                 shape = shares.shape
                 sources = columns.long().unsqueeze(1).expand(shape)
                 shares = shares + self._exported.neighbours.between(sources, targets.unsqueeze(2).expand(shape))
+            if low is not None:
+                known = columns.long().clamp_max(len(numbers) - 1)
+                parts = low.outputs(targets) @ low.inputs(known).transpose(1, 2)
+                shares = shares + parts.masked_fill((columns == len(numbers)).unsqueeze(1), 0.0)
             value, best = torch.topk(shares, min(deep, shares.shape[2]), dim=2)
             chosen = columns.long().unsqueeze(1).expand(-1, top.shape[1], -1).gather(2, best)
             found = np.append(numbers, 0)[chosen.cpu().numpy()]

@@ -4,37 +4,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from .blend import combined
+from .blend import Blend, combined
 from .ials import Model, Settings, train
 from .metrics import rank_all
-from .neighbours import LocalRidge
 from .pairs import Pairs
 from .runtime import say
+from .terms import Choice, add_terms, quality
 
 PATIENCE, MOST_SWEEPS = 2, 16
 TRIAL_RANK, TRIAL_A0 = 64, (0.03, 0.1, 0.3)
-TRIAL_WEIGHT, TRIAL_ITEM_RIDGE = (0.25, 0.5, 1.0, 2.0, 4.0), (0.3, 1.0, 3.0, 10.0)
-EARNS = 1.002  # the item-to-item term must raise validation NDCG by more than this factor: it costs memory and time
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Settings with the best number of sweeps, their NDCG on the validation part, and what was trained on the other."""
-
-    settings: Settings
-    ndcg: float
-    fitted: tuple[Model, Tensor] | None = None
 
 
 def choose_sweeps(
     train_part: Pairs, validation: Pairs, settings: Settings, device: torch.device, k: int = 20
 ) -> Choice:
-    """Trains until NDCG@k on `validation` has not risen for `PATIENCE` sweeps, `settings.sweeps` at most. More sweeps
+    """Trains until the quality on `validation` has not risen for `PATIENCE` sweeps, `settings.sweeps` at most. More sweeps
     than that fit the training part better and the listener worse. Without validation pairs the settings stay."""
     if not validation.count:
         return Choice(settings, float("nan"))
@@ -43,10 +31,10 @@ def choose_sweeps(
 
     def judge(sweep: int, model: Model, listeners: Tensor) -> bool:
         nonlocal best, best_sweep, fitted
-        score = combined(model, listeners, None, train_part)
-        ndcg = rank_all(score, validation, train_part, k, device, with_auc=False).means()[f"ndcg@{k}"]
-        if ndcg > best:
-            best, best_sweep, fitted = ndcg, sweep, (model, listeners)
+        score = combined(Blend(model), listeners, train_part)
+        found = quality(rank_all(score, validation, train_part, k, device, with_auc=False))
+        if found > best:
+            best, best_sweep, fitted = found, sweep, (model, listeners)
         return sweep - best_sweep >= PATIENCE
 
     train(train_part, settings, device, judge)
@@ -61,39 +49,10 @@ def choose(
     if "a0" not in fixed and validation.count:
         small = start.changed(rank=min(start.rank, TRIAL_RANK))
         trials = [choose_sweeps(train_part, validation, small.changed(a0=a0), device) for a0 in TRIAL_A0]
-        start = start.changed(a0=max(trials, key=lambda trial: trial.ndcg).settings.a0)
+        start = start.changed(a0=max(trials, key=lambda trial: trial.quality).settings.a0)
     if "sweeps" in fixed:
         return Choice(start, float("nan"))
-    return add_items(train_part, validation, choose_sweeps(train_part, validation, start, device), device, fixed)
-
-
-def add_items(
-    train_part: Pairs,
-    validation: Pairs,
-    choice: Choice,
-    device: torch.device,
-    fixed: frozenset[str] = frozenset(),
-    k: int = 20,
-) -> Choice:
-    """The weight and the ridge of the item-to-item term beside the chosen factors: a small grid, in which a ridge's
-    weights grow until NDCG falls. Weight 0 unless the term earns its place on the validation part."""
-    if "item_weight" in fixed or choice.fitted is None:
-        return choice
-    (model, listeners), settings = choice.fitted, choice.settings
-    problem = LocalRidge(train_part, device)
-    best = Choice(settings, choice.ndcg * EARNS, choice.fitted)
-
-    for ridge in (settings.item_ridge,) if "item_ridge" in fixed else TRIAL_ITEM_RIDGE:
-        solved, last = problem.solve(ridge), 0.0
-        for weight in TRIAL_WEIGHT:
-            score = combined(model, listeners, solved.times(weight), train_part)
-            ndcg = rank_all(score, validation, train_part, k, device, with_auc=False).means()[f"ndcg@{k}"]
-            if ndcg > best.ndcg:
-                best = Choice(settings.changed(item_weight=weight, item_ridge=ridge), ndcg, choice.fitted)
-            if ndcg < last:
-                break
-            last = ndcg
-    return best if best.settings.item_weight else choice
+    return add_terms(train_part, validation, choose_sweeps(train_part, validation, start, device), device, fixed)
 
 
 def search(
@@ -105,12 +64,12 @@ def search(
     fixed: frozenset[str] = frozenset(),
     k: int = 20,
 ) -> Choice:
-    """Coordinate search from the default choice within a time budget: one setting at a time is moved while NDCG rises,
+    """Coordinate search from the default choice within a time budget: one setting at a time is moved while the quality rises,
     with smaller steps each round. A trial that would not end within the budget is not begun. `fixed` names settings
     that must stay."""
     deadline = time.perf_counter() + seconds
     most_sweeps = start.sweeps
-    best = choose(train_part, validation, start, device, fixed - {"sweeps"} | {"item_weight"})
+    best = choose(train_part, validation, start, device, fixed - {"sweeps"} | {"item_weight", "filter_weight"})
     tried = {_key(best.settings)}
     slowest: dict[int, float] = {}
     for factor in (2.0, 2.0, 1.5, 1.5, 1.25, 1.25):
@@ -120,18 +79,18 @@ def search(
                 if _key(trial) in tried:
                     continue
                 if time.perf_counter() + slowest.get(trial.rank, 0.0) > deadline:
-                    return add_items(train_part, validation, best, device, fixed, k)
+                    return add_terms(train_part, validation, best, device, fixed, k)
                 tried.add(_key(trial))
                 began = time.perf_counter()
                 found = choose_sweeps(train_part, validation, trial, device, k)
                 took = time.perf_counter() - began
                 slowest[trial.rank] = max(took, slowest.get(trial.rank, 0.0))
                 slowest.setdefault(trial.rank * 2, 4 * took)
-                if found.ndcg > best.ndcg:
+                if found.quality > best.quality:
                     best = found
-                    say(f"tune: ndcg@{k}={best.ndcg:.4f} {_text(best.settings)}")
+                    say(f"tune: quality={best.quality:.4f} {_text(best.settings)}")
                     break
-    return add_items(train_part, validation, best, device, fixed, k)
+    return add_terms(train_part, validation, best, device, fixed, k)
 
 
 def _moves(settings: Settings, name: str, factor: float, pairs: Pairs) -> Iterator[Settings]:

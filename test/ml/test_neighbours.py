@@ -21,7 +21,8 @@ from segue_ml.neighbours import LocalRidge, Neighbours, assemble, neighbours_of
 from segue_ml.pairs import Pairs
 from segue_ml.score import Scorer
 from segue_ml.segments import segment_lists
-from segue_ml.tune import Choice, add_items, choose_sweeps
+from segue_ml.terms import Choice, add_terms, quality
+from segue_ml.tune import choose_sweeps
 from segue_ml.value import decode
 
 CPU = torch.device("cpu")
@@ -111,10 +112,10 @@ def test_what_validation_chooses_is_no_worse_than_the_factors_alone() -> None:
     part, validation = random_holdout(matrix(400, 60, 6), 0)
     settings = Settings(rank=2, sweeps=4)  # too few dimensions for six groups: the other term must help
     alone = choose_sweeps(part, validation, settings, CPU)
-    chosen = add_items(part, validation, alone, CPU)
-    assert chosen.settings.item_weight > 0 and chosen.ndcg > alone.ndcg
+    chosen = add_terms(part, validation, alone, CPU)
+    assert chosen.settings.item_weight > 0 and chosen.quality > alone.quality
     ranking = rank_all(fit(part, chosen.settings, CPU).scorer(part, CPU), validation, part, 20, CPU)
-    assert ranking.means()["ndcg@20"] == pytest.approx(chosen.ndcg, abs=1e-6)
+    assert quality(ranking) == pytest.approx(chosen.quality, abs=1e-5)
 
 
 def test_a_term_that_does_not_help_is_left_out() -> None:
@@ -123,8 +124,8 @@ def test_a_term_that_does_not_help_is_left_out() -> None:
     part, validation = random_holdout(Pairs.build(rows, columns, np.ones(len(rows)), (300, 40)), 0)
     alone = choose_sweeps(part, validation, Settings(rank=2, sweeps=2, ridge=50), CPU)
     perfect = Choice(alone.settings, 1.0, alone.fitted)
-    assert add_items(part, validation, perfect, CPU) is perfect
-    fixed = add_items(part, validation, alone, CPU, frozenset({"item_weight"}))
+    assert add_terms(part, validation, perfect, CPU) is perfect
+    fixed = add_terms(part, validation, alone, CPU, frozenset({"item_weight", "filter_weight"}))
     assert fixed is alone
 
 

@@ -1,0 +1,136 @@
+"""Chooses the shares of the item-to-item and of the low-pass term on a validation split, beside factors that stay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .ials import Model, Settings
+from .metrics import Ranking, rank_all
+from .neighbours import LocalRidge
+from .pairs import Pairs
+from .spectral import low_pass
+
+WEIGHTS = (0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
+ITEM_RIDGES, FILTER_RANKS, FILTER_DEGREES = (0.1, 0.3, 1.0, 3.0, 10.0), (64, 128, 256), (0.3, 0.5)
+EARNS = 1.002  # a term must raise the quality by more than this factor: it costs memory and time
+MOST_SCORES = 96 << 20  # of the validation's listeners, per matrix; four are held
+
+
+def quality(ranking: Ranking) -> float:
+    """What settings are chosen by: the mean of recall and NDCG."""
+    means = ranking.means()
+    return (means[f"recall@{ranking.k}"] + means[f"ndcg@{ranking.k}"]) / 2
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Settings with the best number of sweeps, their quality on the validation part, and what was trained on the other."""
+
+    settings: Settings
+    quality: float
+    fitted: tuple[Model, Tensor] | None = None
+
+
+class _Trials:
+    """The validation's listeners, as many as fit, with their scores as matrices, so that a share costs one sum."""
+
+    def __init__(self, part: Pairs, validation: Pairs, device: torch.device, k: int) -> None:
+        rows = np.flatnonzero(validation.lengths > 0)
+        most = max(200, MOST_SCORES // max(1, part.width))
+        if len(rows) > most:
+            rows = np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
+        self._at = torch.full((part.height,), -1, dtype=torch.int64, device=device)
+        self.rows = torch.from_numpy(rows).to(device)
+        self._at[self.rows] = torch.arange(len(rows), device=device)
+        self._part, self._validation, self._device, self._k = part, validation, device, k
+
+    def quality(self, scores: Tensor) -> float:
+        listeners = self.rows.cpu().numpy()
+        return quality(
+            rank_all(
+                lambda rows: scores[self._at[rows]],
+                *(self._validation, self._part, self._k, self._device, listeners),
+                with_auc=False,
+            )
+        )
+
+    def climb(self, rest: Tensor, term: Tensor, start: float, best: float) -> tuple[float, float]:
+        """The share of `term` beside `rest`, from `start` in both directions while the quality rises: (quality, share);
+        share 0 where none is better than `best`."""
+        known: dict[int, float] = {}
+
+        def at(place: int) -> float:
+            if place not in known:
+                known[place] = self.quality(rest + WEIGHTS[place] * term) if 0 <= place < len(WEIGHTS) else -1.0
+            return known[place]
+
+        place = min(range(len(WEIGHTS)), key=lambda one: abs(WEIGHTS[one] - start))
+        for step in (1, -1):
+            while at(place + step) > at(place):
+                place += step
+        return (at(place), WEIGHTS[place]) if at(place) > best else (best, 0.0)
+
+
+def add_terms(
+    part: Pairs,
+    validation: Pairs,
+    choice: Choice,
+    device: torch.device,
+    fixed: frozenset[str] = frozenset(),
+    k: int = 20,
+) -> Choice:
+    """The share and the ridge of the item-to-item term beside the chosen factors, the share, rank and exponent of the
+    low-pass term beside both, then the first again beside the second. Share 0 unless a term earns its place. `fixed`
+    names settings that must stay; a term whose share is fixed is left as it is and takes no part in the choice."""
+    if choice.fitted is None or (part.width < 2) or {"item_weight", "filter_weight"} <= fixed:
+        return choice
+    (model, listeners), settings = choice.fitted, choice.settings
+    trials = _Trials(part, validation, device, k)
+    history = part.among_rows(trials.rows.cpu().numpy())
+    factors = listeners[trials.rows] @ model.artists.T
+    base = best = trials.quality(factors)
+    nothing = torch.zeros(1, 1, device=device)
+    items, low = nothing, nothing
+
+    def consider(
+        rest: Tensor, shapes: Iterable[tuple[dict[str, float], Tensor]], name: str, kept: Tensor, start: float
+    ) -> Tensor:
+        nonlocal settings, best
+        limit = best * EARNS if getattr(settings, name) == 0 else best
+        for shape, term in shapes:
+            found, share = trials.climb(rest, term, start, limit)
+            if share:
+                best = limit = found
+                settings, start = settings.changed(**shape, **{name: share}), share
+                kept = share * term
+        return kept
+
+    def item_terms() -> Iterator[tuple[dict[str, float], Tensor]]:
+        for ridge in (settings.item_ridge,) if "item_ridge" in fixed else ITEM_RIDGES:
+            term = torch.zeros_like(factors)
+            at, columns = history.slots(np.arange(history.height))
+            problem.solve(ridge).add_to(term, torch.from_numpy(at).to(device), torch.from_numpy(columns).to(device))
+            yield {"item_ridge": ridge}, term
+
+    def filter_terms() -> Iterator[tuple[dict[str, float], Tensor]]:
+        whole = low_pass(part, settings.filter_rank if "filter_rank" in fixed else max(FILTER_RANKS), device, settings.seed)
+        width = whole.axes.shape[1]
+        ranks = (width,) if "filter_rank" in fixed else [rank for rank in FILTER_RANKS if rank < width] + [width]
+        for rank in ranks:
+            for degree in (settings.filter_degree,) if "filter_degree" in fixed else FILTER_DEGREES:
+                shaped = whole.shaped(rank, degree)
+                yield {"filter_rank": rank, "filter_degree": degree}, shaped.listeners(history) @ shaped.outputs().T
+
+    if "item_weight" not in fixed:
+        problem = LocalRidge(part, device)
+        items = consider(factors, item_terms(), "item_weight", items, 0.5)
+    if "filter_weight" not in fixed:
+        low = consider(factors + items, filter_terms(), "filter_weight", low, 0.35)
+        if "item_weight" not in fixed and settings.filter_weight and settings.item_weight:
+            consider(factors + low, item_terms(), "item_weight", items, settings.item_weight)
+    return Choice(settings, choice.quality * best / max(base, 1e-12), choice.fitted) if best > base else choice
