@@ -7,4 +7,5 @@ export const laptop: EnvironmentInput = {
   cache: { tls: false },
   api: { throttle: { rate: 5000, burst: 5000 } },
   logs: { retentionDays: 1 },
+  privacy: { settleSeconds: 5 },
 };

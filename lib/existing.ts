@@ -61,6 +61,8 @@ export const cache = z.strictObject({
     publish: userId,
     /** Leave it out to do without: what listeners did since the last run then changes no answer. */
     recent: userId.optional(),
+    /** Takes listeners out who ask for it. */
+    erase: userId,
   }),
   /** The cache's security group, to be opened to Segue's functions. Leave it out to do that yourself. */
   securityGroupId: id("sg").optional(),

@@ -41,6 +41,12 @@ export function grantList(bucket: IBucket, reader: IGrantable): void {
   allow(reader, ["s3:ListBucket"], [bucket.bucketArn]);
 }
 
+/** Lets a function find, read and delete what objects under these keys were before, where a bucket keeps it. */
+export function grantVersions(bucket: IBucket, eraser: IGrantable, ...keys: string[]): void {
+  allow(eraser, ["s3:ListBucketVersions"], [bucket.bucketArn]);
+  allow(eraser, ["s3:GetObjectVersion", "s3:DeleteObjectVersion"], objects(bucket, keys));
+}
+
 /**
  * Lets a SageMaker job read and write objects under a customer-managed key, and lay volumes under it: the platform does so by grants.
  * https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html

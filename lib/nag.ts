@@ -17,13 +17,14 @@ export interface MeantWildcard {
  */
 export const meantWildcards: readonly MeantWildcard[] = [
   {
-    at: /-data\/(Etl|Features)Role\//,
-    resource: /(Lake\w+\.Arn>|arn:aws:s3:::[a-z0-9.-]+)\/(raw|clean|quarantine|features|aws\/lambda)\/\*$/,
+    at: /-data\/(Etl|Features|Erase|Export)Role\//,
+    resource:
+      /(Lake\w+\.Arn>|arn:aws:s3:::[a-z0-9.-]+)\/(raw|clean|quarantine|features|runs|releases|privacy|aws\/lambda)\//,
     reason: "Objects of one zone of a bucket, named by shard, hour or run",
   },
   {
-    at: /-(serving|model)\/((Publish|Promote|Gate|Register)Role|Roles\/(Train|Score))\//,
-    resource: /(:ExportsOutput\w*Lake\w+|arn:aws:s3:::[a-z0-9.-]+)\/(features|runs|releases)\//,
+    at: /-(serving|model)\/((Publish|Promote|Gate|Register|Privacy|PrivacyLists)Role|Roles\/(Train|Score))\//,
+    resource: /(:ExportsOutput\w*Lake\w+|arn:aws:s3:::[a-z0-9.-]+)\/(features|runs|releases|privacy)\//,
     reason: "Objects of runs and releases, named by the run's id",
   },
   {
@@ -32,14 +33,19 @@ export const meantWildcards: readonly MeantWildcard[] = [
     reason: "Empties the whole bucket before the bucket is deleted",
   },
   {
-    at: /-model\/(RegisterRole|Hooks\/HooksRole)\//,
+    at: /-model\/(RegisterRole|Retraining\/Role|Hooks\/HooksRole)\//,
     resource: /:model-package\/segue-\w+\/\*$/,
     reason: "Versions of one model package group, numbered by SageMaker",
   },
   {
-    at: /-model\/Retraining\/(Role|Schedule)/,
+    at: /-(model\/Retraining\/(Role|Schedule)|serving\/PrivacyRequests\/Role)/,
     resource: /(Arn>|Arn[0-9A-F]{8}):\*$/,
     reason: "Versions and aliases of one function",
+  },
+  {
+    at: /-serving\/PrivacyRole\//,
+    resource: /:execution:.+:\*$/,
+    reason: "Executions of one state machine, each named by its request",
   },
   {
     at: /-model\/Roles\/(Train|Score)\//,

@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { Cache } from "../shared/cache";
 import { Lists } from "../shared/lists";
 import { added, type Progress, privacyKeys, progressSchema, type Subject, subjectOf } from "../shared/privacy-requests";
+import { recentKey } from "../shared/recent";
 import { cacheKeys, RELEASE_ID, releaseManifestSchema } from "../shared/release";
 import type { Bucket, Folders } from "../shared/storage";
 
@@ -39,7 +40,8 @@ export async function listsStep(input: ListsInput, stores: ListStores): Promise<
   const subject = await subjectOf(lake, requestId, await key());
   const known = await releases(lake);
   if (step === "erase") {
-    const removed = { "cached lists": 0, "cached samples": 0 };
+    const recent = await cache.remove(recentKey(subject.listenerId));
+    const removed = { "recent artists": recent, "cached lists": 0, "cached samples": 0 };
     for (let at = 0; at < known.length; at += PARALLEL) {
       const some = known.slice(at, at + PARALLEL);
       const counts = await Promise.all(some.map((release) => erase(release, subject, cache)));

@@ -19,11 +19,13 @@ export interface ApiHandlers {
   readonly collect: IFunction;
   /** Everything that is read */
   readonly recommend: IFunction;
+  /** What listeners ask about their own data */
+  readonly privacy: IFunction;
 }
 
 /** Every route, and what answers it. */
 export const routes: readonly {
-  readonly method: "GET" | "POST";
+  readonly method: "DELETE" | "GET" | "POST";
   readonly path: string;
   readonly to: keyof ApiHandlers;
 }[] = [
@@ -32,6 +34,9 @@ export const routes: readonly {
   { method: "GET", path: "/v1/artists/{id}/similar", to: "recommend" },
   { method: "GET", path: "/v1/popular", to: "recommend" },
   { method: "GET", path: "/v1/health", to: "recommend" },
+  { method: "DELETE", path: "/v1/listeners/{id}", to: "privacy" },
+  { method: "GET", path: "/v1/listeners/{id}/data", to: "privacy" },
+  { method: "GET", path: "/v1/requests/{id}", to: "privacy" },
 ];
 
 /** The HTTP API: every route behind an authoriser, throttled, every request logged without what it carried. */
@@ -54,6 +59,7 @@ export class Api extends Construct {
     const integrations = {
       collect: new HttpLambdaIntegration("Collect", handlers.collect),
       recommend: new HttpLambdaIntegration("Recommend", handlers.recommend),
+      privacy: new HttpLambdaIntegration("Privacy", handlers.privacy),
     };
     for (const { method, path, to } of routes) {
       api.addRoutes({ path, methods: [HttpMethod[method]], integration: integrations[to] });

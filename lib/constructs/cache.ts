@@ -18,6 +18,7 @@ const users = {
   recommend: `on ~r:* ~n:* ~segue:* -@all +get ${client}`,
   publish: `on ~r:* ~segue:* -@all +get +set ${client}`,
   recent: `on ~n:* -@all +get +set ${client}`,
+  erase: `on ~r:* ~n:* -@all +get +set +del ${client}`,
 } as const;
 
 export type CacheUser = keyof typeof users;
@@ -57,8 +58,8 @@ export class Cache extends Construct {
       this.cacheName = existing.name;
       this.host = existing.host;
       this.port = String(existing.port);
-      const { recommend, publish, recent } = existing.users;
-      this.users = { recommend, publish, ...(recent !== undefined && { recent }) };
+      const { recommend, publish, recent, erase } = existing.users;
+      this.users = { recommend, publish, erase, ...(recent !== undefined && { recent }) };
       this.group = network.existingGroup(this, "Valkey", existing.securityGroupId);
     } else {
       const group = network.storeGroup(this, "Valkey");
@@ -91,7 +92,12 @@ export class Cache extends Construct {
         accessString: users[name],
       });
     };
-    const made = { recommend: user("recommend"), publish: user("publish"), recent: user("recent") };
+    const made = {
+      recommend: user("recommend"),
+      publish: user("publish"),
+      recent: user("recent"),
+      erase: user("erase"),
+    };
     const group = new CfnUserGroup(this, "Users", {
       engine: "valkey",
       userGroupId: prefix,
@@ -110,7 +116,12 @@ export class Cache extends Construct {
       securityGroupIds: [securityGroup.securityGroupId],
       ...(key && { kmsKeyId: key.keyArn }),
     });
-    const ids = { recommend: made.recommend.userId, publish: made.publish.userId, recent: made.recent.userId };
+    const ids = {
+      recommend: made.recommend.userId,
+      publish: made.publish.userId,
+      recent: made.recent.userId,
+      erase: made.erase.userId,
+    };
     return { cache, users: ids };
   }
 

@@ -22,7 +22,8 @@ import { metricsNamespace } from "../names";
 export interface Watched {
   /** By name: `etl`, `recommend` and the like. */
   readonly functions: Readonly<Record<string, IFunction>>;
-  readonly machine: StateMachine;
+  /** By what they run: `Runs`. */
+  readonly machines: Readonly<Record<string, StateMachine>>;
   readonly api: HttpApi | RestApi;
   /** With one where the API has a firewall. */
   readonly acl?: CfnWebACL;
@@ -70,6 +71,11 @@ const numbers: readonly {
     title: "Gate",
     service: "gate",
     metrics: { ModelsApproved: {}, ModelsRejected: { alarm: { name: "Model-Rejected", above: 0 } } },
+  },
+  {
+    title: "Privacy",
+    service: "erase",
+    metrics: { ListenersErased: {}, ErasuresUnfinished: { alarm: { name: "Erasure-Unfinished", above: 0 } } },
   },
   { title: "Lists published", service: "publish", metrics: { ListsPublished: {} } },
   {
@@ -119,7 +125,7 @@ export class Dashboards extends Construct {
     });
     this.numbers(metricsNamespace(config.name));
     this.answers(watched);
-    this.runs(watched.machine);
+    for (const [name, machine] of Object.entries(watched.machines)) this.machine(name, machine);
     for (const [name, lambdaFunction] of Object.entries(watched.functions)) this.function(name, lambdaFunction, config);
   }
 
@@ -186,11 +192,11 @@ export class Dashboards extends Construct {
     }
   }
 
-  private runs(stateMachine: StateMachine): void {
+  private machine(name: string, stateMachine: StateMachine): void {
     this.monitoring.monitorStepFunction({
       stateMachine,
-      humanReadableName: "Runs",
-      alarmFriendlyName: "Runs",
+      humanReadableName: name,
+      alarmFriendlyName: name,
       ...this.when("addFailedExecutionCountAlarm", { maxErrorCount: 0 }),
       ...this.when("addTimedOutExecutionCountAlarm", { maxErrorCount: 0 }),
     });

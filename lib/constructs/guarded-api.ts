@@ -78,6 +78,7 @@ export class GuardedApi extends Construct {
     const integrations = {
       collect: new LambdaIntegration(handlers.collect, { allowTestInvoke: false }),
       recommend: new LambdaIntegration(handlers.recommend, { allowTestInvoke: false }),
+      privacy: new LambdaIntegration(handlers.privacy, { allowTestInvoke: false }),
     };
     for (const { method, path, to } of routes) api.root.resourceForPath(path).addMethod(method, integrations[to]);
     new Firewall(this, "Firewall", config, waf, api.deploymentStage.stageArn);

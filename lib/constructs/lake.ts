@@ -26,6 +26,7 @@ export class Lake extends Construct {
   constructor(scope: Construct, id: string, config: EnvironmentConfig, key: IKey | undefined) {
     super(scope, id);
     const { rawDays, accessLogs, existing } = config.lake;
+    const { exportDays } = config.privacy;
     const managed = { encryption: BucketEncryption.S3_MANAGED };
     // A bucket key spares a call to KMS for each object.
     const encrypted = key ? { encryption: BucketEncryption.KMS, encryptionKey: key, bucketKeyEnabled: true } : managed;
@@ -52,7 +53,13 @@ export class Lake extends Construct {
       lifecycleRules: [{ expiration: Duration.days(rawDays), ...abortUploads }],
     });
     this.lake = own("Lake", existing.lake, {
-      lifecycleRules: [abortUploads, { prefix: "quarantine/", expiration: Duration.days(rawDays) }],
+      lifecycleRules: [
+        abortUploads,
+        { prefix: "quarantine/", expiration: Duration.days(rawDays) },
+        { prefix: "privacy/exports/", expiration: Duration.days(exportDays) },
+        // A request that is never done still says whose it is.
+        { prefix: "privacy/requests/", expiration: Duration.days(30) },
+      ],
     });
     if (!accessLogs) {
       for (const bucket of [this.raw, this.lake]) {

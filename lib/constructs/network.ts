@@ -111,7 +111,16 @@ export class Network extends Construct {
     this.s3?.addToPolicy(
       new PolicyStatement({
         principals: [new StarPrincipal()],
-        actions: ["s3:ListBucket", "s3:GetObject", "s3:PutObject", "s3:DeleteObject"],
+        actions: [
+          "s3:ListBucket",
+          "s3:GetObject",
+          "s3:PutObject",
+          "s3:DeleteObject",
+          // What an object was before lives on in a bucket that keeps versions, where erasure must reach it.
+          "s3:ListBucketVersions",
+          "s3:GetObjectVersion",
+          "s3:DeleteObjectVersion",
+        ],
         resources: [bucket.bucketArn, bucket.arnForObjects("*")],
         conditions: { StringEquals: { "aws:PrincipalAccount": Aws.ACCOUNT_ID } },
       }),

@@ -30,6 +30,11 @@ export class OperationsStack extends Stack {
       if (found.length !== 1 || !one) throw new Error(`operations: ${found.length} ${what} to watch, not one`);
       return one;
     };
+    const machineOf = (name: string) =>
+      only(
+        all.filter((one) => one instanceof StateMachine && one.node.scope?.node.id === name) as StateMachine[],
+        `state machines of ${name}`,
+      );
     const topic = alarms ? new AlarmTopic(this, "Alarms", config).topic : undefined;
     if (dashboard || alarms) {
       const [acl] = all.filter((one) => one instanceof CfnWebACL);
@@ -42,10 +47,10 @@ export class OperationsStack extends Stack {
           functions: Object.fromEntries(
             functions.filter(({ name }) => !deploying.includes(name)).map((one) => [one.name, one]),
           ),
-          machine: only(
-            all.filter((one) => one instanceof StateMachine),
-            "state machines",
-          ),
+          machines: {
+            Runs: machineOf("Retraining"),
+            Privacy: machineOf("PrivacyRequests"),
+          },
           api: only(
             all.filter((one) => one instanceof HttpApi || one instanceof RestApi),
             "APIs",

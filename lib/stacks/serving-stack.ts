@@ -11,6 +11,7 @@ import { Cache } from "../constructs/cache";
 import { delivered } from "../constructs/delivery";
 import { SegueFunction } from "../constructs/function";
 import { GuardedApi } from "../constructs/guarded-api";
+import { Privacy } from "../constructs/privacy";
 import { keepRecent } from "../constructs/recent";
 import { grantDelete, grantList, grantRead, grantWrite } from "../grants";
 import type { DataStack } from "./data-stack";
@@ -89,12 +90,14 @@ export class ServingStack extends Stack {
     stream.grant(collect, "kinesis:PutRecord");
     if (key) key.grant(collect, "kms:GenerateDataKey");
 
+    const privacy = new Privacy(this, "PrivacyRequests", { config, data, cache, attachment: loaders });
     const handlers = {
       collect: delivered(this, config, collect, { slow: Duration.seconds(2) }),
       recommend: delivered(this, config, recommend, {
         slow: Duration.seconds(1),
         provisioned: config.delivery.provisionedConcurrency,
       }),
+      privacy: privacy.handler,
     };
     const api = config.api.waf
       ? new GuardedApi(this, "GuardedApi", config, config.api.waf, handlers)

@@ -21,7 +21,7 @@ const postgres = {
   resourceId: "cluster-ABCDEFGHIJ0123456789",
   adminUser: "boss",
 };
-const cache = { name: "shared", host: "shared.example.internal", users: { recommend: "reader", publish: "writer" } };
+const cache = { name: "shared", host: "shared.example.internal", users: { recommend: "reader", publish: "writer", erase: "eraser" } };
 
 const made = templatesOf("dev");
 

@@ -31,7 +31,7 @@ export const broughtAlong: EnvironmentInput = {
     existing: {
       name: "shared",
       host: "shared.example.internal",
-      users: { recommend: "reader", publish: "writer" },
+      users: { recommend: "reader", publish: "writer", erase: "eraser" },
       securityGroupId: "sg-0123456789abcdef1",
     },
   },

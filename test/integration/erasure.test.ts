@@ -165,6 +165,7 @@ describe.each([
         .replace(/_\d{8}$/, ""),
     );
     expect([...new Set(places)]).toEqual([
+      expect.stringMatching(/^cache: n:/),
       expect.stringMatching(/^cache: r:R:l:/),
       "cache: r:R:manifest",
       "lake: clean/events/",
@@ -244,6 +245,7 @@ describe.each([
         "scored lists": 2 + 2,
         "samples of releases": 2,
         exports: 1,
+        "recent artists": 1,
         "cached lists": 2,
         "cached samples": 2,
       });

@@ -13,6 +13,7 @@ import { publish } from "../../../lambdas/publish/publish";
 import { Cache } from "../../../lambdas/shared/cache";
 import { isErasedEvent } from "../../../lambdas/shared/erased";
 import { parquetFile } from "../../../lambdas/shared/parquet";
+import { recentKey } from "../../../lambdas/shared/recent";
 import { releaseTag } from "../../../lambdas/shared/release";
 import { encodeValue } from "../../../lambdas/shared/value";
 import { envelope, KEY, kinesisRecord, listenerOf, play } from "../events";
@@ -27,7 +28,7 @@ export const RUNS = ["20261122t100000-1a2b3c4d", "20261122t110000-5e6f7a8b"] as 
 const OTHERS = Array.from({ length: 6 }, (_, i) => `acct-other-${i}`);
 const ARTISTS = Array.from({ length: 12 }, (_, i) => `a${i + 1}`);
 
-const access = "resetkeys ~r:* ~segue:* resetchannels -@all +get +cluster|slots +client|setname";
+const access = "resetkeys ~r:* ~n:* ~segue:* resetchannels -@all +get +cluster|slots +client|setname";
 
 /** Postgres, cache and buckets of a deployment. */
 export interface World {
@@ -185,6 +186,13 @@ export async function plant({ database, admin, raw, lake, cache, sinks }: World)
   }
   await features.end();
   await promote({ release: RUNS[0] }, { lake, cache });
+  for (const id of [ANNA.accountId, OTHERS[0]!]) {
+    await cache.set({
+      key: recentKey(listenerOf(id)),
+      value: JSON.stringify([["a1", 1, 1_795_000_000]]),
+      seconds: 5000,
+    });
+  }
   await admin.query("ANALYZE");
 }
 
