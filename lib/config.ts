@@ -90,6 +90,23 @@ const postgres = z.strictObject({
   existing: existing.postgres.optional(),
 });
 
+const features = z.strictObject({
+  /**
+   * What computes a run's features: the database, or Spark on Glue over the clean zone, with the same result. docs/operations.md says from
+   * which size on.
+   */
+  engine: z.enum(["postgres", "glue"]).default("postgres"),
+  /** The machines of the Glue job. */
+  glue: z
+    .strictObject({
+      workerType: z.enum(["G.1X", "G.2X", "G.4X", "G.8X"]).default("G.1X"),
+      /** One of them directs the others. */
+      workers: z.int().min(2).max(299).default(3),
+      maxRuntimeMinutes: z.int().min(5).max(1440).default(120),
+    })
+    .prefault({}),
+});
+
 const cache = z.strictObject({
   /** The most that the cache may hold: a cap on the bill. */
   maxGb: z.int().min(1).max(5000).default(1),
@@ -238,6 +255,7 @@ const environmentSchema = z
     lake: lake.prefault({}),
     etl: etl.prefault({}),
     postgres: postgres.prefault({}),
+    features: features.prefault({}),
     cache: cache.prefault({}),
     compute: compute.prefault({}),
     gate: gate.prefault({}),

@@ -23,8 +23,8 @@ export const meantWildcards: readonly MeantWildcard[] = [
     reason: "Objects of one zone of a bucket, named by shard, hour or run",
   },
   {
-    at: /-(serving|model)\/((Publish|Promote|Gate|Register|Privacy|PrivacyLists)Role|Roles\/(Train|Score))\//,
-    resource: /(:ExportsOutput\w*Lake\w+|arn:aws:s3:::[a-z0-9.-]+)\/(features|runs|releases|privacy)\//,
+    at: /-(serving|model)\/((Publish|Promote|Gate|Register|Privacy|PrivacyLists)Role|Roles\/(Train|Score)|Retraining\/FeaturesJob\/Role)\//,
+    resource: /(:ExportsOutput\w*Lake\w+|arn:aws:s3:::[a-z0-9.-]+)\/(clean|features|runs|releases|privacy)\//,
     reason: "Objects of runs and releases, named by the run's id",
   },
   {
@@ -48,9 +48,9 @@ export const meantWildcards: readonly MeantWildcard[] = [
     reason: "Executions of one state machine, each named by its request",
   },
   {
-    at: /-model\/Roles\/(Train|Score)\//,
-    resource: /:log-group:\/aws\/sagemaker\/\*$/,
-    reason: "SageMaker names a job's log streams itself",
+    at: /-model\/(Roles\/(Train|Score)|Retraining\/FeaturesJob\/Role)\//,
+    resource: /:log-group:\/aws(\/sagemaker|-glue)\/\*$/,
+    reason: "SageMaker and Glue name a job's log streams themselves",
   },
 ];
 

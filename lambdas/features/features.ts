@@ -34,7 +34,7 @@ const columnsOf = (table: keyof typeof tables): ParquetColumn[] =>
 const AS_TEXT = new Set(["recent_artists", "recent_songs"]);
 
 const lastRun = "SELECT interactions FROM feature_runs WHERE run_id <> $1 ORDER BY as_of DESC, run_id DESC LIMIT 1";
-const remember = `INSERT INTO feature_runs (run_id, as_of, interactions) VALUES ($1, $2, $3)
+const rememberRun = `INSERT INTO feature_runs (run_id, as_of, interactions) VALUES ($1, $2, $3)
   ON CONFLICT (run_id) DO UPDATE SET as_of = excluded.as_of, interactions = excluded.interactions`;
 
 const listOf = (columns: readonly ParquetColumn[]) =>
@@ -59,7 +59,7 @@ export async function buildFeatures(client: Client, lake: Bucket, { runId, asOf 
       await compute(client, runId, asOf);
       const report = await check(client, lake, prefix, runId);
       const written = await write(client, lake, prefix, runId);
-      await client.query(remember, [runId, asOf, written.counts.interactions]);
+      await remember(client, { runId, asOf }, written.counts.interactions);
       return {
         ...written,
         source: await sourceOf(client),
@@ -85,10 +85,20 @@ export async function buildFeatures(client: Client, lake: Bucket, { runId, asOf 
   }
 }
 
+/** Interactions of the run before, undefined when there is none. */
+export async function lastInteractions(client: Client, runId: string): Promise<number | undefined> {
+  const { rows } = await client.query<{ interactions: number }>(lastRun, [runId]);
+  return rows[0]?.interactions;
+}
+
+/** Keeps what the next run compares itself with. */
+export async function remember(client: Client, { runId, asOf }: FeatureRun, interactions: number): Promise<void> {
+  await client.query(rememberRun, [runId, asOf, interactions]);
+}
+
 /** Validates the data, writes the report, and refuses data that breaks a rule. */
 async function check(client: Client, lake: Bucket, prefix: string, runId: string): Promise<Part> {
-  const last = await client.query<{ interactions: number }>(lastRun, [runId]);
-  const validation: Validation = await validate(client, last.rows[0]?.interactions);
+  const validation: Validation = await validate(client, await lastInteractions(client, runId));
   const key = `${prefix}/validation.json`;
   const report = await writePart(lake, key, JSON.stringify({ runId, ...validation }), validation.rules.length);
   if (!validation.passed) throw new Error(`the data is not fit to train on: ${faultsOf(validation)}; see ${key}`);
@@ -104,7 +114,7 @@ async function write(client: Client, lake: Bucket, prefix: string, runId: string
   const ofRun = (table: string, order: string) => `${table} WHERE run_id = $1 ORDER BY ${order}`;
   const listeners = await parquet("listeners", ofRun("listener_features", "listener_id"), [runId]);
   const artists = await parquet("artists", ofRun("artist_features", "artist_no"), [runId]);
-  const scoring = await writeScoring(client, lake, `${prefix}/scoring`, runId);
+  const scoring = await writeScoring(client, lake, `${prefix}/scoring`);
   const catalogue = await writeCatalogue(client, lake, prefix, runId);
   return {
     parts: [...interactions, ...listeners, ...artists, ...scoring, catalogue],
@@ -126,8 +136,8 @@ async function writeCatalogue(client: Client, lake: Bucket, prefix: string, runI
   return writePart(lake, `${prefix}/catalogue.jsonl`, lines.join(""), lines.length);
 }
 
-/** An earlier attempt at this run may have written more parts, and a job reads whatever lies under its prefix. */
-async function removeLeftovers(lake: Bucket, prefix: string, parts: readonly Part[]): Promise<void> {
+/** An earlier attempt at this run may have written more, and a job reads whatever lies under its prefix. */
+export async function removeLeftovers(lake: Bucket, prefix: string, parts: readonly Part[]): Promise<void> {
   const written = new Set(parts.map(({ key }) => key));
   for (const { key } of await lake.list(`${prefix}/`)) if (!written.has(key)) await lake.remove(key);
 }

@@ -8,6 +8,7 @@ import postgresLists from "./sql/postgres-lists.sql";
 import postgresSources from "./sql/postgres-sources.sql";
 import recentArtists from "./sql/recent-artists.sql";
 import recentSongs from "./sql/recent-songs.sql";
+import scoredArtists from "./sql/scored-artists.sql";
 import scoring from "./sql/scoring.sql";
 import segments from "./sql/segments.sql";
 import source from "./sql/source.sql";
@@ -31,6 +32,7 @@ export const CODE_VERSION = createHash("sha256")
       listenerFeatures,
       artistFeatures,
       scoring,
+      scoredArtists,
       segments,
       validation,
       source,
@@ -60,6 +62,7 @@ export async function compute(client: Client, runId: string, asOf: Date): Promis
   await fill(client, runId, "listener_features", listenerFeatures, Object.keys(tables.listeners));
   await fill(client, runId, "artist_features", artistFeatures, Object.keys(tables.artists));
   await client.query(view("scored", scoring));
+  await client.query(view("scored_artists", scoredArtists));
   await client.query(view("segments", segments));
 }
 

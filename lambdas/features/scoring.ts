@@ -4,15 +4,15 @@ import { EVERYBODY } from "../shared/release";
 import type { Bucket } from "../shared/storage";
 import { chunks, type Part, partName, writePart } from "./parts";
 import listsSql from "./sql/postgres-scoring.sql";
-import scoredArtistsSql from "./sql/scored-artists.sql";
 
 /** Batch Transform spreads files, not lines, over its instances. */
 const LINES_A_FILE = 5_000;
 /** Vectors that `recommend` loads, in as many parts: a few megabytes at any rank. */
 const VECTORS_A_PART = 512;
 const VECTOR_PARTS = 16;
+const scoredArtistsSql = "SELECT artist_no, artist_id FROM scored_artists ORDER BY trending_rank";
 /** Fewest listeners of a segment that gets a list. */
-const SEGMENT_LISTENERS = 20;
+export const SEGMENT_LISTENERS = 20;
 
 type Row = [
   listenerId: string,
@@ -29,7 +29,7 @@ const lines = (items: readonly unknown[]): string => items.map((item) => `${JSON
  * Writes what Batch Transform reads: a line for each listener, in files; a line for each artist, in files; then one file with a line for
  * each segment and each part of the vectors.
  */
-export async function writeScoring(client: Client, lake: Bucket, prefix: string, runId: string): Promise<Part[]> {
+export async function writeScoring(client: Client, lake: Bucket, prefix: string): Promise<Part[]> {
   const parts: Part[] = [];
   const write = async (items: readonly unknown[]) => {
     parts.push(await writePart(lake, `${prefix}/${partName(parts.length, "jsonl")}`, lines(items), items.length));
@@ -46,7 +46,7 @@ export async function writeScoring(client: Client, lake: Bucket, prefix: string,
     );
   }
   const vectors: [artistNo: number, artistId: string][] = [];
-  for await (const rows of chunks<[number, string]>(client, scoredArtistsSql, [runId], LINES_A_FILE)) {
+  for await (const rows of chunks<[number, string]>(client, scoredArtistsSql, [], LINES_A_FILE)) {
     await write(rows.map(([artist, artistId]) => ({ artist, artistId })));
     vectors.push(...rows.slice(0, VECTORS_A_PART * VECTOR_PARTS - vectors.length));
   }

@@ -7,6 +7,7 @@ import type { IBucket } from "aws-cdk-lib/aws-s3";
 import { Schedule, ScheduleExpression, ScheduleTargetInput } from "aws-cdk-lib/aws-scheduler";
 import { StepFunctionsStartExecution } from "aws-cdk-lib/aws-scheduler-targets";
 import {
+  Chain,
   Choice,
   Condition,
   CustomState,
@@ -24,6 +25,7 @@ import {
 import { LambdaInvoke } from "aws-cdk-lib/aws-stepfunctions-tasks";
 import { Construct } from "constructs";
 import type { EnvironmentConfig } from "../config";
+import { FeaturesJob } from "./features-job";
 import type { JobRoles } from "./job-roles";
 import { expression, expressions } from "./jsonata";
 import type { MlCode } from "./ml-code";
@@ -192,14 +194,21 @@ export class Retraining extends Construct {
       keep: { run: "$states.result.Payload", failure: "null", trainTry: "0", scoreTry: "0" },
       minutes: 2,
     })
-      .next(
-        this.call("BuildFeatures", functions.features, {
-          payload: { runId: "$run.runId", asOf: "$run.asOf" },
-          keep: { features: "$states.result.Payload" },
-          minutes: 15,
-        }),
-      )
+      .next(this.features())
       .next(this.train(judged));
+  }
+
+  /** The features, of which the run keeps `$features`: by the function itself, or by Spark between its two other steps. */
+  private features(): Chain {
+    const { config, functions, lake, key } = this.props;
+    const run = { runId: "$run.runId", asOf: "$run.asOf" };
+    const step = (id: string, keep: string, payload: Readonly<Record<string, string>>) =>
+      this.call(id, functions.features, { payload, keep: { [keep]: "$states.result.Payload" }, minutes: 15 });
+    if (config.features.engine === "postgres") return Chain.start(step("BuildFeatures", "features", run));
+    const job = new FeaturesJob(this, "FeaturesJob", { config, lake, ...(key && { key }) });
+    return Chain.start(step("ExportSources", "exported", { ...run, step: "'export'" }))
+      .next(job.state(this, this.role))
+      .next(step("AdoptFeatures", "features", { ...run, step: "'adopt'" }));
   }
 
   /** Training until it has a model, or nothing is left to try. */

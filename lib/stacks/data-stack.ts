@@ -15,7 +15,7 @@ import { Network } from "../constructs/network";
 import { type PrivacyFunctions, privacyFunctions } from "../constructs/privacy-functions";
 import { PseudonymKey } from "../constructs/pseudonym-key";
 import { EventStream } from "../constructs/stream";
-import { grantDelete, grantList, grantWrite } from "../grants";
+import { grantDelete, grantList, grantRead, grantWrite } from "../grants";
 
 /** What holds data, and what fills it: network, stream, buckets, database, ETL and features. */
 export class DataStack extends Stack {
@@ -77,6 +77,7 @@ export class DataStack extends Stack {
     grantWrite(lake, this.features, "features/*");
     grantDelete(lake, this.features, "features/*");
     grantList(lake, this.features);
+    if (config.features.engine === "glue") grantRead(lake, this.features, "features/*");
     this.pseudonyms.grant(this.features);
     const { pseudonyms } = this;
     this.privacy = privacyFunctions(this, { config, raw, lake, database, pseudonyms, attachment });

@@ -52,6 +52,8 @@ export const inputs: Readonly<Record<string, EnvironmentInput>> = {
     },
   },
   "own key": { encryption: { key: "own" }, compute: { scoring: { mode: "processing" } } },
+  "features by Glue": { features: { engine: "glue" } },
+  "features by Glue, own key": { features: { engine: "glue" }, encryption: { key: "own" } },
   "all brought along": broughtAlong,
   "JWT, schedule, fixed region": {
     account: "123456789012",

@@ -36,6 +36,8 @@ function prepared(templates: Templates) {
 }
 
 const lambdas: Record<string, unknown> = {
+  ExportSources: { since: "2024-11-22", last: 7, segmentListeners: 20 },
+  AdoptFeatures: { counts: {}, manifestKey: `features/${runId}/manifest.json`, prefix: `features/${runId}` },
   BuildFeatures: { counts: {}, manifestKey: `features/${runId}/manifest.json`, prefix: `features/${runId}` },
   Gate: { approved: true, rules: [], metrics: { "recall@20": 0.2 }, gateKey: "g", evaluationKey: "e" },
   Register: { modelPackageArn: "arn:x" },
@@ -57,7 +59,7 @@ export async function run(templates: Templates, replies: Replies = {}, input: un
   const asked: { name: string; request: Record<string, unknown> }[] = [];
   const answers = { PrepareRun: prepared(templates), ...lambdas, ...jobs };
   const task: Task = (name, request) => {
-    const isLambda = name in lambdas || name === "PrepareRun";
+    const isLambda = "Payload" in request;
     asked.push({ name, request: (isLambda ? request.Payload : request) as Record<string, unknown> });
     const given = replies[name];
     const reply = Array.isArray(given) ? given.shift() : given;

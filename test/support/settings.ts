@@ -16,6 +16,8 @@ const words: Readonly<Record<string, unknown>> = {
   "logs.level": "DEBUG",
   "retraining.timezone": "Europe/Berlin",
   "encryption.key": "own",
+  "features.engine": "glue",
+  "features.glue.workerType": "G.2X",
   "delivery.canary": "10-percent-5-minutes",
 };
 

@@ -181,7 +181,10 @@ const storage: Part = (config, house, volume, prices) => {
   ];
 };
 
-const jobs: Part = ({ compute: { training, scoring } }, _, volume, prices) => {
+/** Data Processing Units of a worker: https://docs.aws.amazon.com/glue/latest/dg/worker-types.html */
+const dpus = { "G.1X": 1, "G.2X": 2, "G.4X": 4, "G.8X": 8 } as const;
+
+const jobs: Part = ({ compute: { training, scoring }, features }, _, volume, prices) => {
   const millions = volume.dailyListeners / 1e6;
   const trainingHours = volume.runs * (of("trainingHoursBase") + of("trainingHoursPerMillion") * millions);
   const lists = volume.listeners / 1e6;
@@ -193,6 +196,17 @@ const jobs: Part = ({ compute: { training, scoring } }, _, volume, prices) => {
       service: "SageMaker",
       what: `training on ${trainer}`,
       usd: trainingHours * instancePrice(prices, trainer),
+    },
+    {
+      service: "Glue",
+      what: `features on ${features.glue.workers} ${features.glue.workerType}`,
+      usd:
+        features.engine === "glue"
+          ? volume.runs *
+            (of("glueHoursBase") * features.glue.workers * dpus[features.glue.workerType] +
+              of("glueDpuHoursPerBillion") * ((volume.events * of("monthsKept")) / 1e9)) *
+            prices.glueDpuHour.usd
+          : 0,
     },
     { service: "SageMaker", what: `scoring on ${scorer}`, usd: scoringHours * instancePrice(prices, scorer) },
     {

@@ -43,6 +43,7 @@ const priced = [
   "AWS::CloudWatch::Dashboard",
   "AWS::KMS::Key",
   "AWS::WAFv2::WebACL",
+  "AWS::Glue::Job",
 ];
 
 /** Types that are free, or cost cents at any size: policies, names, wiring. */
@@ -65,7 +66,7 @@ const free = [
   /^AWS::Budgets::Budget$/,
   /^AWS::CodeDeploy::/,
   // The catalogue's first million objects are free; a query is the asker's.
-  /^AWS::Glue::(Database|Table)$/,
+  /^AWS::Glue::(Database|Table|SecurityConfiguration)$/,
   /^AWS::KMS::Alias$/,
   /^AWS::Logs::(MetricFilter|ResourcePolicy|QueryDefinition)$/,
   // Runs a few times in the life of a stack.

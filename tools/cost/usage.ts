@@ -39,6 +39,8 @@ export const assumptions = {
   runsPerDay: { value: 1, note: "assumed" },
   trainingHoursBase: { value: 0.15, note: "instance-hours of a training job; assumed" },
   trainingHoursPerMillion: { value: 1, note: "further instance-hours per million daily listeners; assumed" },
+  glueHoursBase: { value: 0.05, note: "of a Glue job that computes features, its start included; assumed" },
+  glueDpuHoursPerBillion: { value: 20, note: "further DPU-hours per billion events that are kept; assumed" },
   scoringHoursBase: { value: 0.1, note: "instance-hours of a scoring job; assumed" },
   scoringHoursPerMillion: { value: 0.3, note: "further instance-hours per million lists; assumed" },
   idleGb: { value: 1, note: "stored in S3 and in Postgres by a deployment that is not used" },

@@ -14,10 +14,10 @@ WITH aged AS (
     sum(CAST(floor(
       weight * power(
         0.5,
-        CAST(
+        least(1000, CAST(
           ((extract(DAY FROM age) * 24 + extract(HOUR FROM age)) * 60 + extract(MINUTE FROM age)) * 60 + extract(SECOND FROM age)
           AS double precision
-        ) / 604800
+        ) / 604800)
       ) * 1000000000 + 0.5
     ) AS bigint)) AS trend
   FROM aged

@@ -18,6 +18,9 @@ FROM accounts a
 LEFT JOIN listener_profiles p USING (listener_id)
 WHERE a.listener_id IS NOT NULL;
 
+CREATE OR REPLACE TEMP VIEW artist_feature_rows AS
+SELECT artist_no, artist_id, trending_rank FROM artist_features WHERE run_id = current_setting('segue.run_id');
+
 CREATE OR REPLACE TEMP VIEW listener_rows AS
 SELECT listener_id COLLATE "C" AS listener_id, age_group, country, region, last_event
 FROM listener_features

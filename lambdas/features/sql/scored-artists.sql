@@ -1,5 +1,4 @@
--- $1 run id. Artists that a model can have learned of, the most trending first.
-SELECT artist_no, artist_id
-FROM artist_features
-WHERE run_id = $1 AND artist_no IN (SELECT artist_no FROM interactions WHERE weight > 0)
-ORDER BY trending_rank
+-- Artists that a model can have learned of, the most trending first.
+SELECT artist_no, artist_id, trending_rank
+FROM artist_feature_rows
+WHERE artist_no IN (SELECT artist_no FROM interactions WHERE weight > 0)
