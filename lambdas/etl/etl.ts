@@ -6,7 +6,7 @@ import type { EventRules } from "../shared/events";
 import type { Bucket } from "../shared/storage";
 import { type Prepared, prepare, type Quarantined } from "./steps/prepare";
 import { readRecord } from "./steps/read";
-import { filesToWrite, linkAccounts, openDays, sealFile, storeArtists, storeEvents } from "./store";
+import { filesToWrite, linkAccounts, openDays, sealFile, storeArtists, storeEvents, withoutNames } from "./store";
 
 /** Where a batch goes. */
 export interface Sinks {
@@ -69,7 +69,7 @@ async function store({ rows, listeners, artists, placeOf }: Prepared, { lake, da
       await openDays(client, rows);
       await linkAccounts(client, listeners);
       await storeArtists(client, artists);
-      const stored = await storeEvents(client, rows);
+      const stored = await storeEvents(client, await withoutNames(client, rows));
       inserted = stored.inserted;
       for (const { row, reason } of stored.refused) {
         const [key, place] = placeOf(row.event_id);

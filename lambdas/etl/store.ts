@@ -7,6 +7,7 @@ import insertArtists from "./insert-artists.sql";
 import insertEvents from "./insert-events.sql";
 import nameArtists from "./name-artists.sql";
 import type { ArtistCard } from "./steps/clean";
+import { candidatesIn, hideNames, type Known } from "./steps/names";
 import unseal from "./unseal.sql";
 import unsealed from "./unsealed.sql";
 
@@ -32,6 +33,23 @@ export async function openDays(client: Client, rows: readonly CleanEvent[]): Pro
 /** Tells the accounts of a batch under which listener ids their events go, where that is not known. */
 export async function linkAccounts(client: Client, listeners: ReadonlyMap<string, string>): Promise<void> {
   await client.query("SELECT link_accounts($1, $2)", [[...listeners.keys()], [...listeners.values()]]);
+}
+
+/** Free text that may hold somebody's name. A listener's own is hidden as the event is inserted, an artist's name or not. */
+const FREE_TEXT = ["query", "title", "genre"] as const;
+
+/** Hides the full names of everybody who has an account, asking once for the whole batch which parts of its text are such names. */
+export async function withoutNames(client: Client, rows: readonly CleanEvent[]): Promise<CleanEvent[]> {
+  const candidates = candidatesIn(rows.flatMap((row) => FREE_TEXT.flatMap((field) => row[field] ?? [])));
+  if (candidates.length === 0) return [...rows];
+  const answer = await client.query<{ candidate: string } & Known>(
+    `SELECT candidate, of_somebody AS "ofSomebody", of_artist AS "ofArtist" FROM known_names($1)`,
+    [candidates],
+  );
+  const known = new Map(answer.rows.map(({ candidate, ...name }) => [candidate, name]));
+  if (known.size === 0) return [...rows];
+  const hide = (text: string | null) => (text === null ? null : hideNames(text, known));
+  return rows.map((row) => ({ ...row, query: hide(row.query), title: hide(row.title), genre: hide(row.genre) }));
 }
 
 export interface Stored {

@@ -285,6 +285,68 @@ test.each([
   expect(rows).toEqual([{ own: masked, other: value }]);
 });
 
+describe("names of others", () => {
+  const people = [
+    "Ada Lovelace",
+    "Zoë O'Brien",
+    "Jean-Luc O'Neill (Jr.)",
+    "Madonna",
+    "Amber Foxes",
+    "Grace Park Moreau",
+  ];
+  const artists = ["Amber Foxes", "The Ada Lovelace Trio", "Park Moreau"];
+  const hidden = async (query: string, genre = "x") => {
+    await admin.query(
+      "INSERT INTO accounts (account_id, name) SELECT 'p' || n, name FROM unnest($1::text[]) WITH ORDINALITY u (name, n)",
+      [people],
+    );
+    await admin.query(
+      "INSERT INTO artists (artist_id, name) SELECT 'x' || n, name FROM unnest($1::text[]) WITH ORDINALITY u (name, n)",
+      [artists],
+    );
+    const search = {
+      type: "search",
+      eventId: "e1",
+      listenerId: "l1",
+      time: "2026-11-22T03:50:00Z",
+      query,
+      card: { genre, title: query },
+    };
+    await etl([kinesisRecord(1, envelope([search]))], sinks(new MemoryBucket(), new MemoryBucket()));
+    const [row] = await stored();
+    expect(row.title).toBe(row.query);
+    return row;
+  };
+
+  test.each([
+    ["songs that ada lovelace likes", "songs that [name] likes"],
+    ["LOVELACE, Ada: birthday", "[name]: birthday"],
+    ["for zoe o'brien and Ada  Lovelace", "for [name] and [name]"],
+    ["o brien zoe", "o brien zoe"],
+    ["jean luc o’neill jr", "[name]"],
+    ["madonna live", "madonna live"],
+    ["Ada Lovelacey", "Ada Lovelacey"],
+    ["amber foxes", "amber foxes"],
+    ["the Ada Lovelace trio", "the Ada Lovelace trio"],
+    ["ada lovelace trio", "[name] trio"],
+    ["Grace Park Moreau live", "[name] live"],
+    ["Park Moreau live", "Park Moreau live"],
+  ])("%j becomes %j", async (query, expected) => {
+    expect((await hidden(query)).query).toBe(expected);
+  });
+
+  test("are hidden in a genre, too", async () => {
+    expect((await hidden("x", "Ada Lovelace Rock")).genre).toBe("[name]-rock");
+  });
+
+  test("the ETL learns of a name whether it is one, and no name", async () => {
+    const client = await database.connect("segue_etl");
+    await expect(client.query("SELECT name_key(name_words(name)) FROM accounts")).rejects.toThrow("permission denied");
+    const { rows } = await client.query("SELECT * FROM known_names(ARRAY['no body'])");
+    expect(rows).toEqual([]);
+  });
+});
+
 test("the ETL's role cannot read what people told about themselves", async () => {
   const client = await database.connect("segue_etl");
   for (const query of [

@@ -5,6 +5,7 @@ import ownNames from "./0004-own-names.sql";
 import featureRuns from "./0005-feature-runs.sql";
 import pseudonyms from "./0006-pseudonyms.sql";
 import erasure from "./0007-erasure.sql";
+import namesOfOthers from "./0008-names-of-others.sql";
 
 /** One step of the schema. A step that was applied anywhere is never edited: the next change is the next file. */
 export interface Migration {
@@ -21,4 +22,5 @@ export const migrations: readonly Migration[] = [
   { name: "0005-feature-runs", sql: featureRuns },
   { name: "0006-pseudonyms", sql: pseudonyms },
   { name: "0007-erasure", sql: erasure },
+  { name: "0008-names-of-others", sql: namesOfOthers },
 ];
