@@ -10,6 +10,14 @@ const gateSettings = z.object({
   minimumListeners: z.number(),
   /** Fraction of all artists that appear in some list, at least. */
   minimumCoverage: z.number(),
+  /** The least of any of the model's metrics, by name. */
+  minimums: z._default(z.record(z.string(), z.number()), {}),
+  /** Whether a model is refused whose interval lies wholly below the champion's. */
+  championIntervals: z._default(z.boolean(), true),
+  /** The largest difference of NDCG@20 between groups. */
+  maximumGap: z.optional(z.number()),
+  /** How far a group may fall below the same one under the champion, as a fraction. */
+  groupTolerance: z.optional(z.number()),
 });
 export type GateSettings = z.infer<typeof gateSettings>;
 

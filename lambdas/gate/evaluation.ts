@@ -8,11 +8,26 @@ import * as z from "zod/mini";
 const metrics = z.record(z.string(), z.nullable(z.number()));
 export type Metrics = z.infer<typeof metrics>;
 
-const evaluationSchema = z.object({
+const intervals = z.record(z.string(), z.tuple([z.nullable(z.number()), z.nullable(z.number())]));
+const group = z.object({
+  by: z.string(),
+  value: z.string(),
+  listeners: z.number(),
+  "ndcg@20": z.nullable(z.number()),
+});
+const gap = z.object({ by: z.string(), metric: z.string(), gap: z.nullable(z.number()) });
+
+export const evaluationSchema = z.object({
   schemaVersion: z.literal(1),
   runId: z.string(),
   protocol: z.object({ listeners: z.nullable(z.number()) }),
   metrics: z.object({ model: metrics, popularity: metrics, random: metrics }),
+  /** Ends of 95 % intervals, by metric. */
+  intervals: z.optional(z.object({ model: intervals })),
+  groups: z._default(z.array(group), []),
+  gaps: z._default(z.array(gap), []),
+  /** What the model was made of: digests of data and code, and the seed. */
+  lineage: z._default(z.record(z.string(), z.union([z.string(), z.number()])), {}),
 });
 export type Evaluation = z.infer<typeof evaluationSchema>;
 

@@ -10,11 +10,20 @@ export interface Finding {
   readonly text: string;
 }
 
+/** The champion's metrics as its record keeps them, and its own evaluation where the lake still has it. */
+export interface Champion {
+  readonly metrics: Metrics;
+  readonly evaluation?: Evaluation;
+}
+
 interface Evidence {
   readonly settings: GateSettings;
   readonly evaluation: Evaluation;
-  readonly champion: Metrics;
+  readonly champion: Champion;
 }
+
+/** Groups with fewer listeners say nothing. */
+const ENOUGH = 30;
 
 interface Rule {
   readonly rule: string;
@@ -24,6 +33,8 @@ interface Rule {
   readonly limit: (evidence: Evidence) => number | null | undefined;
   /** The limit itself does not pass. */
   readonly strict?: true;
+  /** Left out where there is no limit to compare with. */
+  readonly optional?: boolean;
 }
 
 const times = (metric: number | null | undefined, factor: number) => (metric == null ? metric : metric * factor);
@@ -31,8 +42,43 @@ const times = (metric: number | null | undefined, factor: number) => (metric == 
 const notWorseThanChampion = (metric: string): Rule => ({
   rule: `${metric} against champion`,
   value: ({ evaluation }) => evaluation.metrics.model[metric],
-  limit: ({ champion, settings }) => times(champion[metric], 1 - settings.championTolerance),
+  limit: ({ champion, settings }) => times(champion.metrics[metric], 1 - settings.championTolerance),
   limitText: ({ settings }) => `the champion's less ${100 * settings.championTolerance} %`,
+});
+
+const intervalReachesChampion = (metric: string): Rule => ({
+  rule: `${metric} interval against champion`,
+  value: ({ evaluation }) => evaluation.intervals?.model[metric]?.[1],
+  limit: ({ champion }) => champion.evaluation?.intervals?.model[metric]?.[0],
+  limitText: () => "the low end of the champion's interval",
+});
+
+const smallGap = (by: string): Rule => ({
+  rule: `ndcg@20 gap by ${by}`,
+  // Turned around, as every rule asks for at least its limit.
+  value: ({ evaluation }) => times(gapOf(evaluation, by), -1),
+  limit: ({ settings }) => times(settings.maximumGap, -1),
+  limitText: () => "less the largest gap between groups",
+});
+const gapOf = ({ gaps }: Evaluation, by: string) => gaps.find((gap) => gap.by === by && gap.metric === "ndcg@20")?.gap;
+
+type Group = Evaluation["groups"][number];
+const sameGroup = (evaluation: Evaluation | undefined, { by, value }: Group) =>
+  evaluation?.groups.find((group) => group.by === by && group.value === value && group.listeners >= ENOUGH);
+
+const groupKeepsUp = (group: Group): Rule => ({
+  rule: `ndcg@20 of ${group.by} ${group.value || "unknown"} against champion`,
+  value: () => group["ndcg@20"],
+  limit: ({ champion, settings }) =>
+    times(sameGroup(champion.evaluation, group)?.["ndcg@20"], 1 - (settings.groupTolerance ?? 1)),
+  limitText: ({ settings }) => `the same group's under the champion less ${100 * (settings.groupTolerance ?? 1)} %`,
+});
+
+const atLeast = (metric: string): Rule => ({
+  rule: `${metric} at least`,
+  value: ({ evaluation }) => evaluation.metrics.model[metric],
+  limit: ({ settings }) => settings.minimums[metric],
+  limitText: () => "the least that the configuration allows",
 });
 
 const always: readonly Rule[] = [
@@ -62,7 +108,25 @@ const always: readonly Rule[] = [
     limitText: () => "the fraction of artists that lists must reach",
   },
 ];
-const againstChampion = ["recall@20", "ndcg@20"].map(notWorseThanChampion);
+const compared = ["recall@20", "ndcg@20"];
+
+/** The rules that the settings ask for, beside those that always hold. */
+function asked({ settings, evaluation }: Evidence): Rule[] {
+  const { maximumGap, groupTolerance, championIntervals, minimums } = settings;
+  return [
+    ...Object.keys(minimums).map(atLeast),
+    ...(maximumGap === undefined ? [] : [...new Set(evaluation.gaps.map(({ by }) => by))].map(smallGap)),
+    ...againstChampion(championIntervals, groupTolerance === undefined ? [] : evaluation.groups),
+  ];
+}
+
+/** Each of them only where the champion's figure is known. */
+const againstChampion = (withIntervals: boolean, groups: readonly Group[]): Rule[] =>
+  [
+    ...compared.map(notWorseThanChampion),
+    ...(withIntervals ? compared.map(intervalReachesChampion) : []),
+    ...groups.filter(({ listeners }) => listeners >= ENOUGH).map(groupKeepsUp),
+  ].map((rule) => ({ ...rule, optional: true }));
 
 const isNumber = (value: number | null | undefined): value is number => Number.isFinite(value);
 
@@ -70,9 +134,10 @@ const isNumber = (value: number | null | undefined): value is number => Number.i
  * Holds an evaluation against the rules. A figure that is missing or not a number fails its rule. Without a champion there
  * is nothing to be worse than; a metric that the champion's record lacks is not compared.
  */
-export function judge(settings: GateSettings, evaluation: Evaluation, champion: Metrics = {}): Finding[] {
+export function judge(settings: GateSettings, evaluation: Evaluation, champion: Champion = { metrics: {} }): Finding[] {
   const evidence = { settings, evaluation, champion };
-  return [...always, ...againstChampion.filter(({ limit }) => isNumber(limit(evidence)))].map((rule) => {
+  const rules = [...always, ...asked(evidence)].filter(({ optional, limit }) => !optional || isNumber(limit(evidence)));
+  return rules.map((rule) => {
     const value = rule.value(evidence) ?? null;
     const limit = rule.limit(evidence) ?? null;
     const finding = { rule: rule.rule, value, limit };

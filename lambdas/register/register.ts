@@ -18,6 +18,8 @@ export const registerInput = z.object({
   gateKey: text,
   evaluationKey: text,
   trainingJobName: text,
+  /** Digests of the data and the code, and the seed. */
+  lineage: z._default(z.record(z.string(), z.union([z.string(), z.number()])), {}),
 });
 export type RegisterInput = z.infer<typeof registerInput>;
 
@@ -54,9 +56,15 @@ function modelPackage(input: RegisterInput, { bucket, group }: Settings): Create
     ModelMetrics: {
       ModelQuality: { Statistics: { ContentType: "application/json", S3Uri: s3(input.evaluationKey) } },
     },
-    // The job's own record says which code and data it was given.
+    // The job's own record says where code and data lie; the digests say what they were.
     MetadataProperties: { GeneratedBy: input.trainingJobName },
-    CustomerMetadataProperties: { runId, gate: s3(input.gateKey), ...Object.fromEntries(metrics) },
+    CustomerMetadataProperties: {
+      runId,
+      gate: s3(input.gateKey),
+      features: s3(`features/${runId}/manifest.json`),
+      ...Object.fromEntries(Object.entries(input.lineage).map(([name, value]) => [`lineage-${name}`, String(value)])),
+      ...Object.fromEntries(metrics),
+    },
   };
 }
 

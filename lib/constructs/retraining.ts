@@ -55,6 +55,8 @@ export interface RetrainingProps {
   readonly lake: IBucket;
   readonly code: MlCode;
   readonly roles: JobRoles;
+  /** ARN of the registry's entries, with `*` for their numbers. */
+  readonly packages: string;
   /** Encrypts the jobs' volumes and what they write, in place of the keys that AWS keeps for the account. */
   readonly key?: IKey;
 }
@@ -180,13 +182,15 @@ export class Retraining extends Construct {
             gateKey: "$gate.gateKey",
             evaluationKey: "$gate.evaluationKey",
             trainingJobName: "$model.jobName",
+            lineage: "$gate.lineage",
           },
+          keep: { package: "$states.result.Payload" },
           minutes: 2,
         }),
       )
       .next(
         Choice.jsonata(this, "Approved?")
-          .when(Condition.jsonata(expression("$gate.approved")), this.score(published))
+          .when(Condition.jsonata(expression("$gate.approved")), this.score(this.ifApproved(published, rejected)))
           .otherwise(rejected),
       );
     return this.call("PrepareRun", functions.prepareRun, {
@@ -209,6 +213,27 @@ export class Retraining extends Construct {
     return Chain.start(step("ExportSources", "exported", { ...run, step: "'export'" }))
       .next(job.state(this, this.role))
       .next(step("AdoptFeatures", "features", { ...run, step: "'adopt'" }));
+  }
+
+  /** What publishes asks the registry itself: somebody may have refused the model there since the gate spoke. */
+  private ifApproved(published: IChainable, rejected: IChainable): IChainable {
+    this.role.addToPolicy(
+      new PolicyStatement({ actions: ["sagemaker:DescribeModelPackage"], resources: [this.props.packages] }),
+    );
+    return new CustomState(this, "ReadApproval", {
+      stateJson: {
+        Type: "Task",
+        Resource: `arn:${Aws.PARTITION}:states:::aws-sdk:sagemaker:describeModelPackage`,
+        Arguments: { ModelPackageName: expression("$package.modelPackageArn") },
+        Assign: { approval: expression("$states.result.ModelApprovalStatus") },
+        TimeoutSeconds: 60,
+        Retry: [{ ...throttled, ErrorEquals: ["SageMaker.SageMakerException"] }],
+      },
+    }).next(
+      Choice.jsonata(this, "StillApproved?")
+        .when(Condition.jsonata(expression("$approval = 'Approved'")), published)
+        .otherwise(rejected),
+    );
   }
 
   /** Training until it has a model, or nothing is left to try. */

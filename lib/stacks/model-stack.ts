@@ -52,7 +52,7 @@ export class ModelStack extends Stack {
       timeout: Duration.minutes(2),
       memorySize: 512,
     });
-    grantRead(lake, gate, "runs/*/train/*", "releases/champion.json");
+    grantRead(lake, gate, "runs/*/train/*", "runs/*/evaluation.json", "releases/champion.json");
     grantList(lake, gate);
     grantWrite(lake, gate, "runs/*/evaluation.json", "runs/*/gate.json");
 
@@ -84,6 +84,7 @@ export class ModelStack extends Stack {
       lake,
       code,
       roles,
+      packages: versions,
       ...(key && { key }),
     });
     new CfnOutput(this, "StateMachineArn", { value: retraining.machine.stateMachineArn });

@@ -39,7 +39,7 @@ const lambdas: Record<string, unknown> = {
   ExportSources: { since: "2024-11-22", last: 7, segmentListeners: 20 },
   AdoptFeatures: { counts: {}, manifestKey: `features/${runId}/manifest.json`, prefix: `features/${runId}` },
   BuildFeatures: { counts: {}, manifestKey: `features/${runId}/manifest.json`, prefix: `features/${runId}` },
-  Gate: { approved: true, rules: [], metrics: { "recall@20": 0.2 }, gateKey: "g", evaluationKey: "e" },
+  Gate: { approved: true, rules: [], metrics: { "recall@20": 0.2 }, lineage: { seed: 0 }, gateKey: "g", evaluationKey: "e" },
   Register: { modelPackageArn: "arn:x" },
   Publish: { release: runId, listeners: 2, segments: 1, artists: 3, bytes: 9, manifestKey: "m" },
   Promote: { champion: runId, previous: null },
@@ -49,6 +49,7 @@ const jobs: Record<string, unknown> = {
   CreateModel: { ModelArn: "arn:m" },
   Score: { TransformJobStatus: "Completed", ProcessingJobStatus: "Completed" },
   DeleteModel: {},
+  ReadApproval: { ModelApprovalStatus: "Approved" },
 };
 
 /** A state's answer in place of the usual one, an error to fail it, or a list of these for one time each. */

@@ -8,6 +8,8 @@ const compute = (training: object, scoring: object = {}) => ({ compute: { traini
 const spot = templatesOf("dev", compute({ gpu: ["ml.g6.xlarge"], spot: true, maxWaitMinutes: 120 }));
 const processing = templatesOf("dev", compute({}, { mode: "processing", gpu: ["ml.g6.xlarge"] }));
 const machine = machineOf(dev);
+/** What follows the scoring of a model that is still approved. */
+const publication = ["ReadApproval", "StillApproved?", "Publish", "Promote", "Done"];
 const run = (replies: Replies = {}, input: unknown = {}) => runOf(dev, replies, input);
 
 describe("definition", () => {
@@ -20,7 +22,7 @@ describe("definition", () => {
     expect(Object.keys(machine.States).sort()).toEqual(
       [
         ...["PrepareRun", "BuildFeatures", "Train", "Gate", "Register", "Approved?", "CreateModel", "Score"],
-        ...["DeleteModel", "Scored?", "Publish", "Promote", "Done", "Rejected", "Failed", "Trained?", "TrainElsewhere"],
+        ...["DeleteModel", "Scored?", "ReadApproval", "StillApproved?", "Publish", "Promote", "Done", "Rejected", "Failed", "Trained?", "TrainElsewhere"],
       ].sort(),
     );
     const { CreateModel, DeleteModel, ...others } = machine.States;
@@ -49,7 +51,7 @@ describe("a run", () => {
     const { execution } = await run();
     expect(execution.path).toEqual([
       ...["PrepareRun", "BuildFeatures", "Train", "Trained?", "Gate", "Register", "Approved?", "CreateModel"],
-      ...["Score", "DeleteModel", "Scored?", "Publish", "Promote", "Done"],
+      ...["Score", "DeleteModel", "Scored?", "ReadApproval", "StillApproved?", "Publish", "Promote", "Done"],
     ]);
     expect(execution).toMatchObject({ outcome: "succeeded", output: { outcome: "promoted", runId } });
   });
@@ -69,10 +71,17 @@ describe("a run", () => {
         gateKey: "g",
         evaluationKey: "e",
         trainingJobName: `${runId}-train`,
+        lineage: { seed: 0 },
       },
       Publish: { runId, scoresPrefix: `runs/${runId}/scores`, featuresPrefix: `features/${runId}` },
       Promote: { release: runId, runId, metrics: { "recall@20": 0.2 } },
     });
+  });
+
+  test.each(["Rejected", "PendingManualApproval"])("that the registry says is %s is not published", async (status) => {
+    const { execution, requests } = await run({ ReadApproval: { ModelApprovalStatus: status } });
+    expect(requests.ReadApproval).toEqual({ ModelPackageName: "arn:x" });
+    expect(execution.path.slice(-3)).toEqual(["ReadApproval", "StillApproved?", "Rejected"]);
   });
 
   test("that the gate refuses is registered, and ends without a release", async () => {
@@ -80,6 +89,7 @@ describe("a run", () => {
       approved: false,
       rules: [{ rule: "lift", passed: false }],
       metrics: {},
+      lineage: {},
       gateKey: "g",
       evaluationKey: "e",
     };
@@ -100,7 +110,7 @@ describe("a run", () => {
 
   test("whose model cannot be deleted is published all the same", async () => {
     const { execution } = await run({ DeleteModel: new TaskError("SageMaker.SageMakerException", "throttled") });
-    expect(execution.path.slice(-4)).toEqual(["Scored?", "Publish", "Promote", "Done"]);
+    expect(execution.path.slice(-6)).toEqual(["Scored?", ...publication]);
   });
 
   test("whose scoring and deleting fail names the scoring", async () => {
@@ -203,6 +213,6 @@ describe("a job that finds no machine", () => {
     ]);
     expect(tried[0]?.AppSpecification).toMatchObject({ ImageUri: expect.stringContaining("cu133") });
     expect(tried[1]?.AppSpecification).toMatchObject({ ImageUri: expect.stringContaining("cpu") });
-    expect(execution.path.slice(-6)).toEqual(["ScoreElsewhere", "Score", "Scored?", "Publish", "Promote", "Done"]);
+    expect(execution.path.slice(-8)).toEqual(["ScoreElsewhere", "Score", "Scored?", ...publication]);
   });
 });

@@ -18,10 +18,10 @@ const arn = (service: string, resource: string) => `arn:aws:${service}:${region}
  * https://docs.aws.amazon.com/step-functions/latest/dg/sagemaker-iam.html
  */
 function ofState(task: string, name: string): [string, string][] {
-  const [, operation = "", kind = ""] = /(create|delete)(\w+?)(\.sync)?$/.exec(task) ?? [];
+  const [, operation = "", kind = ""] = /(create|delete|describe)(\w+?)(\.sync)?$/.exec(task) ?? [];
   const type = kind.replace(/(?<=.)([A-Z])/g, "-$1").toLowerCase();
-  const one = `${operation === "create" ? "Create" : "Delete"}${kind}`;
-  const target = arn("sagemaker", `${type}/${name}`);
+  const one = `${operation.replace(/^./, (first) => first.toUpperCase())}${kind}`;
+  const target = name.startsWith("arn:") ? name : arn("sagemaker", `${type}/${name}`);
   if (!task.endsWith(".sync")) return [[`sagemaker:${one}`, target]];
   const own = [one, `Describe${kind}`, `Stop${kind}`, "AddTags"].map((action): [string, string] => [
     `sagemaker:${action}`,

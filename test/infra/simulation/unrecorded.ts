@@ -78,6 +78,12 @@ export const unrecorded: readonly Unrecorded[] = [
     reason: "Asked for of the group, too",
   },
   {
+    by: /^model\/GateRole$/,
+    action: /^(s3:GetObject|kms:Decrypt)$/,
+    resource: /evaluation\.json$/,
+    reason: "The champion's evaluation, once there is a champion",
+  },
+  {
     by: /^serving\/PromoteRole$/,
     action: /^(s3:GetObject|kms:Decrypt)$/,
     reason: "Metrics of a release that is promoted by hand",

@@ -158,6 +158,80 @@ describe("against the champion", () => {
   });
 });
 
+describe("by setting", () => {
+  const interval = (low: number, high: number) => ({ model: { "ndcg@20": [low, high], "recall@20": [0.2, 0.4] } });
+  const group = (value: string, ndcg: number, listeners = 40) => ({
+    by: "age_group",
+    value,
+    listeners,
+    "ndcg@20": ndcg,
+  });
+  const served = (evaluation: object) =>
+    lake.put("runs/r/evaluation.json", JSON.stringify({ ...good, runId: "r", ...evaluation }));
+  const refused = async (changes: object) => {
+    const { rules } = await gate({ runId, outputKey }, { lake, settings: { ...settings, ...changes } });
+    return rules.filter(({ passed }) => !passed).map(({ rule, text }) => `${rule}: ${text}`);
+  };
+
+  test("a metric has a least value", async () => {
+    await output(good);
+    expect(await refused({ minimums: { "ndcg@20": 0.25, auc: 0.9 } })).toEqual([]);
+    expect(await refused({ minimums: { "ndcg@20": 0.26, "map@20": 0.1 } })).toEqual([
+      "ndcg@20 at least: 0.25 is too low for 0.26, the least that the configuration allows",
+      "map@20 at least: the model's figure is missing or not a number",
+    ]);
+  });
+
+  test("a model is refused whose interval lies wholly below the champion's, and only then", async () => {
+    await champion({ "recall@20": 0.3, "ndcg@20": 0.26 });
+    await served({ intervals: interval(0.253, 0.27) });
+    await output({ ...good, intervals: interval(0.24, 0.253) });
+    expect(await refused({})).toEqual([]);
+    await output({ ...good, intervals: interval(0.24, 0.252) });
+    expect(await refused({})).toEqual([
+      "ndcg@20 interval against champion: 0.252 is too low for 0.253, the low end of the champion's interval",
+    ]);
+    expect(await refused({ championIntervals: false })).toEqual([]);
+  });
+
+  test("a champion's evaluation that is gone, or of another form, is no ground", async () => {
+    await champion({ "ndcg@20": 0.25 });
+    await output({ ...good, intervals: interval(0.1, 0.2) });
+    expect(await refused({})).toEqual([]);
+    await lake.put("runs/r/evaluation.json", '{"schemaVersion":0}');
+    expect(await refused({})).toEqual([]);
+  });
+
+  test("groups may not lie too far apart", async () => {
+    const gaps = [
+      { by: "age_group", metric: "ndcg@20", gap: 0.1 },
+      { by: "country", metric: "ndcg@20", gap: 0.02 },
+      { by: "country", metric: "recall@20", gap: 0.5 },
+    ];
+    await output({ ...good, gaps });
+    expect(await refused({ maximumGap: 0.1 })).toEqual([]);
+    expect(await refused({ maximumGap: 0.09 })).toEqual([
+      expect.stringMatching(/^ndcg@20 gap by age_group: -0.1 is too low/),
+    ]);
+    expect(await refused({})).toEqual([]);
+  });
+
+  test("no group of enough listeners may fall far below what it has", async () => {
+    await champion({ "ndcg@20": 0.25 });
+    await served({ groups: [group("18-24", 0.3), group("", 0.2), group("65+", 0.5, 29)] });
+    await output({ ...good, groups: [group("18-24", 0.23), group("", 0.19), group("65+", 0.1), group("25-34", 0.01)] });
+    expect(await refused({ groupTolerance: 0.2 })).toEqual([
+      "ndcg@20 of age_group 18-24 against champion: 0.23 is too low for 0.24, the same group's under the champion less 20 %",
+    ]);
+    expect(await refused({})).toEqual([]);
+  });
+});
+
+test("what the model was made of is handed on to the registry", async () => {
+  await output({ ...good, lineage: { data: "d1", code: "c1", seed: 7 } });
+  expect((await go()).lineage).toEqual({ data: "d1", code: "c1", seed: 7 });
+});
+
 describe("there is nothing to judge by", () => {
   test.each([
     ["no archive", async () => undefined, /output.tar.gz does not exist/],

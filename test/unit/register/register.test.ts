@@ -12,6 +12,7 @@ const input: RegisterInput = {
   gateKey: "runs/20261122t035200-1a2b3c4d/gate.json",
   evaluationKey: "runs/20261122t035200-1a2b3c4d/evaluation.json",
   trainingJobName: "20261122t035200-1a2b3c4d-train",
+  lineage: { data: "d1", code: "c1", seed: 7 },
 };
 
 /** A registry that keeps what it is given, two entries a page. */
@@ -58,6 +59,10 @@ test("an approved model is entered with what it is made of and how it did", asyn
       },
       MetadataProperties: { GeneratedBy: input.trainingJobName },
       CustomerMetadataProperties: {
+        features: `s3://lake/features/${input.runId}/manifest.json`,
+        "lineage-code": "c1",
+        "lineage-data": "d1",
+        "lineage-seed": "7",
         runId: input.runId,
         gate: `s3://lake/${input.gateKey}`,
         "recall@20": "0.25",
