@@ -13,6 +13,8 @@ export interface PrivacyApi {
   readonly lake: Pick<Bucket, "text" | "put" | "list" | "remove">;
   /** Starts the state machine on a request. */
   readonly start: (request: Pick<PrivacyRequest, "requestId" | "kind">) => Promise<void>;
+  /** Told why a request could not be begun. */
+  readonly failed: (error: Error) => void;
   /** Whether the execution of a request still goes on. */
   readonly running: (requestId: string) => Promise<boolean>;
   /** A URL by which anybody may read an object for so many seconds. */
@@ -66,8 +68,9 @@ async function begin(
   try {
     await api.start({ requestId, kind });
   } catch (error) {
+    api.failed(error as Error);
     await api.lake.remove(privacyKeys.request(requestId));
-    throw error;
+    return problem(503, "Not begun", "nothing was done; send the request again", {}, { "retry-after": "5", ...NEVER });
   }
   const location = `/v1/requests/${requestId}`;
   return json(202, { requestId, kind, requestedAt, status: "running" }, { location, "retry-after": "5", ...NEVER });

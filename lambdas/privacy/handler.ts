@@ -24,6 +24,7 @@ const api: PrivacyApi = {
     count("PrivacyRequests");
     logger.info("request begun", { requestId, kind });
   },
+  failed: (error) => logger.error("request not begun", error),
   async running(requestId) {
     const { status } = await machine.send(new DescribeExecutionCommand({ executionArn: executionOf(requestId) }));
     return status === "RUNNING" || status === "PENDING_REDRIVE";

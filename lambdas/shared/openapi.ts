@@ -2,6 +2,7 @@ import { z } from "zod";
 import { createDocument } from "zod-openapi";
 import { eventSchema, eventsAnswerSchema, eventsRequestSchema, rejectionSchema } from "./events";
 import { DEFAULT_LIMITS } from "./limits";
+import { privacyBegunSchema, privacyStatusSchema, requestPathSchema } from "./privacy-forms";
 import {
   healthSchema,
   idPathSchema,
@@ -31,6 +32,16 @@ const problemOf = (description: string) => ({
   description,
   content: { "application/problem+json": { schema: problemSchema } },
 });
+
+const begun = {
+  "202": {
+    ...jsonOf("It has begun; `location` says where to look", privacyBegunSchema),
+    headers: z.object({ location: z.string(), "retry-after": z.string() }),
+  },
+  "400": problemOf("A parameter is wrong"),
+  "403": problemOf("The token is another listener's"),
+  "503": problemOf("It could not be begun; send the request again"),
+};
 
 /** JSON Schema (2020-12) of one event, version 1, from the schema that the handlers validate with. */
 export const eventJsonSchema = () => ({
@@ -137,6 +148,34 @@ export const openApiDocument = () =>
           responses: {
             "200": jsonOf("A release serves and the cache answers", healthSchema),
             "503": problemOf("No release is published, or the cache is away"),
+          },
+        },
+      },
+      "/v1/listeners/{id}": {
+        delete: {
+          operationId: "eraseListener",
+          summary: "Begins to erase a listener from every store",
+          requestParams: { path: idPathSchema },
+          responses: begun,
+        },
+      },
+      "/v1/listeners/{id}/data": {
+        get: {
+          operationId: "exportListener",
+          summary: "Begins to write down all that is kept about a listener",
+          requestParams: { path: idPathSchema },
+          responses: begun,
+        },
+      },
+      "/v1/requests/{id}": {
+        get: {
+          operationId: "getRequest",
+          summary: "How an erasure or an export stands, with its report or its link",
+          requestParams: { path: requestPathSchema },
+          responses: {
+            "200": jsonOf("How the request stands", privacyStatusSchema),
+            "404": problemOf("There is no such request of the caller's"),
+            "410": problemOf("The export has been deleted"),
           },
         },
       },

@@ -103,15 +103,30 @@ describe.each(all)("policies of %s", (_, templates) => {
         ["Recommend", "recommend"],
         ["Publish", "publish"],
         ["Promote", "publish"],
+        ["Recent", "recent"],
+        ["PrivacyLists", "erase"],
+        ["Erase", "segue_erase"],
+        ["Export", "segue_export"],
       ]),
     );
-    // Each of the three that enter the cache also names the cache itself.
-    expect(entries).toHaveLength(9);
+    // Each of the five that enter the cache also names the cache itself.
+    expect(entries).toHaveLength(15);
   });
 
   test("let functions touch the zones that are theirs", () => {
     const zones = Object.fromEntries(
-      ["Etl", "Features", "Gate", "Register", "Publish", "Promote", "Recommend"].map((name) => {
+      [
+        "Etl",
+        "Features",
+        "Gate",
+        "Register",
+        "Publish",
+        "Promote",
+        "Recommend",
+        "Privacy",
+        "PrivacyLists",
+        "Export",
+      ].map((name) => {
         const touched = found
           .filter(({ where }) => where.startsWith(`${name}Role`))
           .flatMap(({ actions, targets }) => actions.flatMap((action) => targets.map((target) => ({ action, target }))))
@@ -139,17 +154,43 @@ describe.each(all)("policies of %s", (_, templates) => {
         "PutObject Lake runs/*/gate.json",
       ],
       Register: ["GetObject Lake runs/*/evaluation.json", "GetObject Lake runs/*/train/*"],
-      Publish: ["GetObject Lake features/*", "GetObject Lake runs/*/scores/*", "PutObject Lake releases/*"],
+      Publish: [
+        "DeleteObject Lake runs/*/publish/*",
+        "GetObject Lake features/*",
+        "GetObject Lake runs/*/publish/*",
+        "GetObject Lake runs/*/scores/*",
+        "PutObject Lake releases/*",
+        "PutObject Lake runs/*/publish/*",
+      ],
       Promote: [
         "GetObject Lake runs/*/evaluation.json",
         "PutObject Lake releases/champion.json",
         "PutObject Lake releases/popular.json",
       ],
+      Privacy: [
+        "DeleteObject Lake privacy/requests/*",
+        "GetObject Lake privacy/*",
+        "PutObject Lake privacy/requests/*",
+      ],
+      PrivacyLists: [
+        "GetObject Keys pseudonym/v1",
+        "GetObject Lake privacy/requests/*",
+        "PutObject Lake privacy/exports/*",
+      ],
+      Export: [
+        "DeleteObject Lake privacy/exports/*",
+        "GetObject Keys pseudonym/v1",
+        "GetObject Lake clean/events/*",
+        "GetObject Lake privacy/exports/*",
+        "GetObject Lake privacy/requests/*",
+        "PutObject Lake privacy/exports/*",
+        "PutObject Lake privacy/requests/*",
+      ],
       Recommend: ["GetObject Keys pseudonym/v1", "GetObject Lake releases/popular.json"],
     });
   });
 
-  test("let the key of listener ids be read by three functions, and made by one", () => {
+  test("let the key of listener ids be read by those that know who is who, and made by one", () => {
     const touched = found.flatMap(({ where, actions, targets }) =>
       targets.some((target) => /Keys\w*Bucket/.test(target))
         ? actions.map((action) => `${where.replace(/Role.*/, "")} ${action}`)
@@ -157,9 +198,13 @@ describe.each(all)("policies of %s", (_, templates) => {
     );
     const emptying = /^HooksHooks s3:(ListBucketVersions|DeleteObject(Version)?)$/;
     expect(touched.filter((one) => !emptying.test(one)).sort()).toEqual([
+      "Erase s3:GetObject",
       "Etl s3:GetObject",
+      "Export s3:GetObject",
       "Features s3:GetObject",
       "HooksHooks s3:PutObject",
+      "PrivacyLists s3:GetObject",
+      "Recent s3:GetObject",
       "Recommend s3:GetObject",
     ]);
   });

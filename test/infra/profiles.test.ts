@@ -21,7 +21,11 @@ const postgres = {
   resourceId: "cluster-ABCDEFGHIJ0123456789",
   adminUser: "boss",
 };
-const cache = { name: "shared", host: "shared.example.internal", users: { recommend: "reader", publish: "writer", erase: "eraser" } };
+const cache = {
+  name: "shared",
+  host: "shared.example.internal",
+  users: { recommend: "reader", publish: "writer", erase: "eraser" },
+};
 
 const made = templatesOf("dev");
 
@@ -85,7 +89,9 @@ describe("a Postgres of one's own", () => {
       actions.includes("rds-db:connect") ? targets : [],
     );
     expect(users.map((target) => target.split("dbuser:")[1]).sort()).toEqual(
-      ["boss", "segue_etl", "segue_features"].map((user) => `${postgres.resourceId}/${user}`),
+      ["boss", "segue_erase", "segue_etl", "segue_export", "segue_features"].map(
+        (user) => `${postgres.resourceId}/${user}`,
+      ),
     );
   });
 
@@ -131,7 +137,7 @@ describe("a cache of one's own", () => {
       actions.includes("elasticache:Connect") ? targets : [],
     );
     expect(new Set(entered.map((target) => target.split(/:(?=[^:]+:[^:]+$)/)[1]))).toEqual(
-      new Set(["serverlesscache:shared", "user:reader", "user:writer"]),
+      new Set(["serverlesscache:shared", "user:eraser", "user:reader", "user:writer"]),
     );
   });
 });
@@ -301,7 +307,7 @@ describe("mistakes in what is brought along", () => {
     ],
     [
       "one user for both",
-      { network, cache: { existing: { ...cache, users: { recommend: "a", publish: "a" } } } },
+      { network, cache: { existing: { ...cache, users: { recommend: "a", publish: "a", erase: "b" } } } },
       /cache\.existing\.users\.publish: "a" is not allowed; must be another user/,
     ],
     [

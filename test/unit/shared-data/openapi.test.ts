@@ -21,6 +21,9 @@ test("it describes each answer of each path, and refuses unknown fields as the h
   ]);
   expect(Object.keys(paths["/v1/popular"]!.get!.responses)).toEqual(["200", "304", "400", "503"]);
   expect(Object.keys(paths["/v1/health"]!.get!.responses)).toEqual(["200", "503"]);
+  expect(Object.keys(paths["/v1/listeners/{id}"]!.delete!.responses)).toEqual(["202", "400", "403", "503"]);
+  expect(Object.keys(paths["/v1/listeners/{id}/data"]!.get!.responses)).toEqual(["202", "400", "403", "503"]);
+  expect(Object.keys(paths["/v1/requests/{id}"]!.get!.responses)).toEqual(["200", "404", "410"]);
   const schemas = document.components?.schemas as Record<string, { oneOf?: { additionalProperties: boolean }[] }>;
   expect(schemas.Event!.oneOf!.map((schema) => schema.additionalProperties)).toEqual([
     false,
