@@ -225,7 +225,7 @@ const retraining = z.strictObject({
 });
 
 /** One environment: what `config/<name>.ts` may say, with the defaults for what it leaves out. */
-const environmentSchema = z
+export const environmentSchema = z
   .strictObject({
     /** Deploys only there. Without `account` and `region`, the CLI's current ones. */
     account: z

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { App } from "aws-cdk-lib";
+import type { CloudAssembly } from "aws-cdk-lib/cx-api";
 import { context } from "../cdk.json";
 import { environments } from "../config";
 import { addEnvironment } from "../lib/app";
@@ -25,39 +26,57 @@ export interface Synthesized {
   readonly templates: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }
 
+/** What `synthesize` may do differently. */
+export interface SynthesisOptions {
+  /** Bundle the functions' code, without which a template does not show whether it changed. @default false */
+  readonly bundles?: boolean;
+  /** Keep templates and assets in this folder. @default a folder that goes again */
+  readonly outdir?: string;
+}
+
 /**
- * Synthesizes an environment of `config/` into a folder that goes again, without bundling code, which templates do not show.
+ * Synthesizes an environment of `config/`.
  * @param overrides settings laid over those of the environment
  * @throws ConfigError naming the environments there are, or what is wrong with the settings
  */
-export function synthesize(name: string, overrides: EnvironmentInput = {}): Synthesized {
+export function synthesize(
+  name: string,
+  overrides: EnvironmentInput = {},
+  { bundles = false, outdir }: SynthesisOptions = {},
+): Synthesized {
   const input = environments[name];
   if (!input)
     throw new ConfigError(`--env ${name}: no such environment; use one of ${Object.keys(environments).join(", ")}`);
   const config = readConfig(name, merge(input, overrides));
-  const outdir = mkdtempSync(join(tmpdir(), "segue-synth-"));
+  const folder = outdir ?? mkdtempSync(join(tmpdir(), "segue-synth-"));
   const validation = process.env.CDK_VALIDATION;
   // The tests run CDK's rules on every template; here they would only take time.
   process.env.CDK_VALIDATION = "false";
   try {
-    const app = new App({ context: { ...context, "aws:cdk:bundling-stacks": [] }, outdir });
+    const app = new App({
+      context: { ...context, ...(!bundles && { "aws:cdk:bundling-stacks": [] }) },
+      outdir: folder,
+    });
     addEnvironment(app, config);
-    const { stacks } = app.synth();
-    return {
-      config,
-      stacks: stacks.map(({ stackName }) => stackName),
-      templates: Object.fromEntries(stacks.map(({ stackName, template }) => [stackName, template])),
-      resources: stacks.flatMap(({ stackName, template }) =>
-        Object.entries(template.Resources as Record<string, { Type: string; Properties?: unknown }>).map(
-          ([id, { Type, Properties }]) => ({ stack: stackName, id, type: Type, properties: Properties ?? {} }),
-        ),
-      ),
-    };
+    return { config, ...read(app.synth()) };
   } finally {
     if (validation === undefined) delete process.env.CDK_VALIDATION;
     else process.env.CDK_VALIDATION = validation;
-    rmSync(outdir, { recursive: true, force: true });
+    if (!outdir) rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** What stacks a synthesized app has, in the order in which they are deployed. */
+export function read({ stacks }: CloudAssembly): Omit<Synthesized, "config"> {
+  return {
+    stacks: stacks.map(({ stackName }) => stackName),
+    templates: Object.fromEntries(stacks.map(({ stackName, template }) => [stackName, template])),
+    resources: stacks.flatMap(({ stackName, template }) =>
+      Object.entries(template.Resources as Record<string, { Type: string; Properties?: unknown }>).map(
+        ([id, { Type, Properties }]) => ({ stack: stackName, id, type: Type, properties: Properties ?? {} }),
+      ),
+    ),
+  };
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> =>

@@ -1,4 +1,5 @@
-import { type EnvironmentInput, readConfig } from "../../lib/config";
+import { z } from "zod";
+import { type EnvironmentInput, environmentSchema, readConfig } from "../../lib/config";
 import { merge } from "../../tools/templates";
 
 type Path = readonly string[];
@@ -21,23 +22,111 @@ const words: Readonly<Record<string, unknown>> = {
   "delivery.canary": "10-percent-5-minutes",
 };
 
+const vpc: EnvironmentInput["network"] = {
+  existing: {
+    vpcId: "vpc-0123456789abcdef0",
+    subnetIds: ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"],
+    availabilityZones: ["us-east-1a", "us-east-1b"],
+    routeTableIds: ["rtb-0123456789abcdef0"],
+  },
+};
+const place = { account: "123456789012", region: "us-east-1" };
+const image = (name: string) => `123456789012.dkr.ecr.us-east-1.amazonaws.com/${name}:1`;
+
 /** Settings that have no default, with a value. */
 const optional: Readonly<Record<string, unknown>> = {
   tags: { team: "music" },
+  permissionsBoundary: "arn:aws:iam::123456789012:policy/boundary",
   "postgres.deletionProtection": true,
   "retraining.schedule": "rate(1 day)",
   "compute.training.gpu": ["ml.g6.xlarge"],
   "api.waf": {},
   "compute.training.hyperparameters": { rank: 32 },
+  "compute.images.cpu": image("cpu"),
+  "compute.images.gpu": image("gpu"),
+  "lake.existing.raw": "our-raw-events",
+  "lake.existing.lake": "our-lake",
+  "lake.existing.keys": "our-keys",
+  "gate.minimums": { "ndcg@20": 0.01 },
+  "gate.maximumGap": 0.5,
+  "gate.groupTolerance": 0.5,
+  "network.existing": vpc.existing,
 };
 
-/** Settings that change together. */
-const together: [string, EnvironmentInput][] = [
-  ["spot", { compute: { training: { spot: true, maxWaitMinutes: 120 } } }],
-  ["scoring by Processing", { compute: { scoring: { mode: "processing", gpu: ["ml.g6.xlarge"] } } }],
+/** Settings that change together, and what they are a change of. */
+const together: [string, string[], EnvironmentInput][] = [
+  [
+    "spot",
+    ["compute.training.spot", "compute.training.maxWaitMinutes"],
+    { compute: { training: { spot: true, maxWaitMinutes: 120 } } },
+  ],
+  [
+    "scoring by Processing",
+    ["compute.scoring.mode", "compute.scoring.gpu"],
+    { compute: { scoring: { mode: "processing", gpu: ["ml.g6.xlarge"] } } },
+  ],
+  ["operations.email", ["operations.email"], { operations: { alarms: true, email: "night@example.com" } }],
+  [
+    "operations.budget",
+    ["operations.budget"],
+    { operations: { budget: { monthlyUsd: 50, email: "bills@example.com" } } },
+  ],
+  [
+    "operations.budget, who hears of it",
+    ["operations.budget"],
+    { operations: { budget: { monthlyUsd: 50, email: "office@example.com" } } },
+  ],
+  ["account and region", ["account", "region"], place],
+  ["availabilityZones", ["availabilityZones"], { ...place, availabilityZones: ["us-east-1b", "us-east-1c"] }],
+  [
+    "postgres.existing",
+    ["postgres.existing"],
+    {
+      network: vpc,
+      postgres: { existing: { host: "db.example.com", resourceId: "cluster-ABCDEFGHIJ0123456789" } },
+    },
+  ],
+  [
+    "cache.existing",
+    ["cache.existing"],
+    {
+      network: vpc,
+      cache: {
+        existing: {
+          name: "ours",
+          host: "cache.example.com",
+          users: { recommend: "reads", publish: "writes", erase: "erases" },
+        },
+      },
+    },
+  ],
 ];
 
-/** Settings of `together` that cannot change alone. */
+/** Settings that others cannot be laid over: they are taken back before the next one changes. */
+export const passing: ReadonlySet<string> = new Set([
+  "removal",
+  "compute.scoring.payloadMb",
+  "lake.existing.raw",
+  "lake.existing.keys",
+  ...together.map(([name]) => name).filter((name) => !/^(operations\.|account)/.test(name)),
+]);
+
+/** Types of what holds data that a change replaces, deletes or leaves behind. Every other change keeps all of it in place. */
+export const losses: Readonly<Record<string, readonly string[]>> = {
+  "network.cidr": ["AWS::EC2::VPC", "AWS::ElastiCache::ServerlessCache"],
+  "encryption.key": ["AWS::ElastiCache::ServerlessCache", "AWS::RDS::DBCluster"],
+  "lake.existing.raw": ["AWS::S3::Bucket"],
+  "lake.existing.lake": ["AWS::S3::Bucket"],
+  "lake.existing.keys": ["AWS::S3::Bucket"],
+  // The database stays, as the subnet group is changed in place.
+  "network.existing": ["AWS::EC2::VPC", "AWS::ElastiCache::ServerlessCache"],
+  "account and region": ["AWS::ElastiCache::ServerlessCache"],
+  availabilityZones: ["AWS::ElastiCache::ServerlessCache"],
+  "postgres.existing": ["AWS::EC2::VPC", "AWS::ElastiCache::ServerlessCache", "AWS::RDS::DBCluster"],
+  "cache.existing": ["AWS::EC2::VPC", "AWS::ElastiCache::ServerlessCache"],
+};
+
+/** Settings of `together` that have a default, and cannot change alone. */
 const notAlone = ["name", "compute.training.spot", "compute.scoring.mode"];
 
 /** Settings that are words; each has to be in the matrix. */
@@ -93,6 +182,38 @@ export function everySetting(environment: string, base: EnvironmentInput = {}): 
   return [
     ...alone.map(([path, value]): [string, EnvironmentInput] => [path.join("."), changed(path, value)]),
     ...Object.entries(optional).map(([name, value]): [string, EnvironmentInput] => [name, at(name.split("."), value)]),
-    ...together,
+    ...together.map(([name, , change]): [string, EnvironmentInput] => [name, change]),
   ];
+}
+
+/** What is inside of defaults, options and the like. */
+function inner(schema: z.ZodType): z.ZodType {
+  const { innerType } = schema.def as { innerType?: z.ZodType };
+  return innerType ? inner(innerType) : schema;
+}
+
+/** Every setting that the schema knows, by its path; what is brought along, and what is chosen as a whole, is one setting. */
+function settingsOfSchema(schema: z.ZodType = environmentSchema, path: Path = []): string[] {
+  const bare = inner(schema);
+  const name = path.join(".");
+  const whole =
+    ["api.auth", "api.waf", "operations.budget"].includes(name) ||
+    (name.endsWith(".existing") && name !== "lake.existing");
+  if (whole) return [name];
+  if (bare instanceof z.ZodObject) {
+    return Object.entries(bare.shape as Record<string, z.ZodType>).flatMap(([key, one]) =>
+      settingsOfSchema(one, [...path, key]),
+    );
+  }
+  if (bare instanceof z.ZodDiscriminatedUnion) {
+    return [...new Set((bare.options as z.ZodType[]).flatMap((one) => settingsOfSchema(one, path)))];
+  }
+  return [name];
+}
+
+/** The settings of the schema that no change of `everySetting` is of. */
+export function untried(changes: readonly (readonly [string, EnvironmentInput])[]): string[] {
+  const tried = new Set([...changes.map(([name]) => name), ...together.flatMap(([, names]) => names)]);
+  if (tried.has("api.auth.type")) tried.add("api.auth");
+  return settingsOfSchema().filter((name) => !tried.has(name));
 }

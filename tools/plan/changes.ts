@@ -35,22 +35,66 @@ const impacts: Partial<Record<ResourceImpact, Change["impact"]>> = {
 };
 const replacing: readonly unknown[] = [ResourceImpact.WILL_REPLACE, ResourceImpact.MAY_REPLACE];
 
+/** What CloudFormation fills in. Spelled out on one side only, the value may be the same. */
+const filledIn = /"Ref":"AWS::(AccountId|Partition|Region|URLSuffix)"|"Fn::GetAZs"/;
+
+const marked = / \(replaced\)"/g;
+
+/** Every value under a key, at any depth: `Ref`, `Fn::ImportValue`. */
+export function under(key: string, value: unknown): unknown[] {
+  if (typeof value !== "object" || value === null) return [];
+  return Object.entries(value).flatMap(([name, inner]) => [...(name === key ? [inner] : []), ...under(key, inner)]);
+}
+
+/** The logical ids that a value refers to. */
+export const references = (value: unknown): string[] => [
+  ...under("Ref", value).map(String),
+  ...under("Fn::GetAtt", value).map((attribute) => String(Array.isArray(attribute) ? attribute[0] : attribute)),
+];
+
+/** A property that changes, and the values that it changes between. */
+type Changed = readonly [name: string, values: PropertyDifference<unknown>];
+
+/** Of the resources that are to be replaced, those that are so for a value that is surely another one. */
+function surelyReplaced(candidates: ReadonlyMap<string, readonly Changed[]>): ReadonlySet<string> {
+  const sure = new Set<string>();
+  const isSure = ([, { oldValue, newValue }]: Changed) => {
+    // The comparison marks what it follows: `{"Ref": "NetworkVpc (replaced)"}`.
+    const text = (value: unknown) => (JSON.stringify(value) ?? "").replaceAll(marked, '"');
+    const [before, after] = [text(oldValue), text(newValue)];
+    if (before === after) return references(oldValue).some((id) => sure.has(id));
+    return filledIn.test(before) === filledIn.test(after);
+  };
+  for (let size = -1; size < sure.size; ) {
+    size = sure.size;
+    for (const [id, changed] of candidates) if (changed.some(isSure)) sure.add(id);
+  }
+  return sure;
+}
+
 /**
  * What deploying a template over another one does, by CloudFormation's specification of which properties replace a resource, also where a
  * replaced one is referred to. A reference into another stack is not followed.
  */
 export function changesOf(stack: string, deployed: Template, wanted: Template): Change[] {
-  return Object.entries(fullDiff(deployed, wanted).resources.changes).flatMap(([id, difference]) => {
+  const differences = Object.entries(fullDiff(deployed, wanted).resources.changes).flatMap(([id, difference]) => {
     const impact = impacts[difference.changeImpact];
     if (!impact) return [];
-    const type = difference.resourceType ?? "";
-    const because: string[] = [];
+    const changed: Changed[] = [];
     difference.forEachDifference((kind, name, value) => {
-      const decides = impact === "update" || replacing.includes((value as PropertyDifference<unknown>).changeImpact);
-      if (kind === "Property" && decides) because.push(name);
+      const values = value as PropertyDifference<unknown>;
+      const decides = impact === "update" || replacing.includes(values.changeImpact);
+      if (kind === "Property" && decides) changed.push([name, values]);
     });
+    return [{ id, type: difference.resourceType ?? "", impact, changed }];
+  });
+  // Another type under the same id comes without properties.
+  const candidates = differences.filter(({ impact, changed }) => impact === "replace" && changed.length > 0);
+  const sure = surelyReplaced(new Map(candidates.map(({ id, changed }) => [id, changed])));
+  return differences.map(({ id, type, impact: full, changed }) => {
+    const impact = full === "replace" && changed.length > 0 && !sure.has(id) ? "may replace" : full;
     const guarded = stateful.has(type) && impact !== "create" && impact !== "update";
-    return [{ stack, id, type, impact, because, guarded }];
+    return { stack, id, type, impact, because: changed.map(([name]) => name), guarded };
   });
 }
 

@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
-from . import cache, calls, database, endpoints, firewall, internals, lambdas, network, quotas, sagemaker, streams
+from . import (
+    alarms,
+    budget,
+    cache,
+    calls,
+    database,
+    endpoints,
+    firewall,
+    internals,
+    lambdas,
+    network,
+    outputs,
+    quotas,
+    replacement,
+    sagemaker,
+    streams,
+)
 from .settings import Settings
 
 #: CloudFormation types whose handlers wait for a server or load a model, which must not hold MiniStack's event loop.
@@ -12,16 +28,21 @@ WAITING = frozenset({cache.CACHE, cache.USER, database.CLUSTER, database.INSTANC
 def install(settings: Settings) -> sagemaker.SageMaker:
     """Adds everything. Raises internals.MissingInternal when MiniStack lacks a registry."""
     internals.check()
+    alarms.install()
+    budget.install()
     cache.install(settings)
     database.install(settings)
     endpoints.install(settings)
     firewall.install()
     lambdas.install()
     network.install()
+    outputs.install()
     streams.install()
     available = quotas.install()
     _wait_in_threads()
     jobs = sagemaker.install(settings, available)
+    # Last: it fills in what nobody above has said of its own types.
+    replacement.install()
     calls.install(settings)
     return jobs
 
