@@ -96,6 +96,8 @@ const features = z.strictObject({
    * which size on.
    */
   engine: z.enum(["postgres", "glue"]).default("postgres"),
+  /** Fewest listeners who share what features and lists say of their age and place; of fewer, less is said. 1 says all. */
+  kAnonymity: z.int().min(1).max(10_000).default(10),
   /** The machines of the Glue job. */
   glue: z
     .strictObject({
@@ -115,6 +117,8 @@ const cache = z.strictObject({
   tls: z.boolean().default(true),
   /** How long a release stays readable, and so can be rolled back to. */
   ttlDays: z.int().min(1).max(90).default(7),
+  /** Files of a release that are loaded at once. 1: a single call of a function loads all, within the 15 minutes that it may take. */
+  parallelLoads: z.int().min(1).max(100).default(1),
   existing: existing.cache.optional(),
 });
 

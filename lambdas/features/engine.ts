@@ -17,6 +17,8 @@ export interface Exported {
   readonly last: number;
   /** Fewest listeners of a segment that gets a list. */
   readonly segmentListeners: number;
+  /** Fewest listeners who share what is told of their age and place. */
+  readonly k: number;
 }
 
 const text = (name: string): ParquetColumn => ({ name, type: "STRING", nullable: true });
@@ -38,7 +40,11 @@ const firstDay = `SELECT to_char(coalesce(min(to_date(right(c.relname, 8), 'YYYY
  * Gives the Spark job what the lake lacks: profiles and catalogue as of the run's moment, under `features/<run id>/source/`. The job reads
  * the events from the clean zone itself.
  */
-export async function exportSources(client: Client, lake: Bucket, { runId, asOf }: FeatureRun): Promise<Exported> {
+export async function exportSources(
+  client: Client,
+  lake: Bucket,
+  { runId, asOf, k = 1 }: FeatureRun,
+): Promise<Exported> {
   await refreshListenerProfiles(client, asOf);
   return inTransaction(client, async () => {
     await client.query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ");
@@ -54,6 +60,7 @@ export async function exportSources(client: Client, lake: Bucket, { runId, asOf 
       since: since.rows[0]!.day,
       last: (await lastInteractions(client, runId)) ?? 0,
       segmentListeners: SEGMENT_LISTENERS,
+      k,
     };
   });
 }

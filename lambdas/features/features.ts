@@ -12,6 +12,8 @@ import { faultsOf, type Validation, validate } from "./validation";
 export interface FeatureRun {
   readonly runId: string;
   readonly asOf: Date;
+  /** Fewest listeners who share what is told of their age and place. @default 1, whatever is known */
+  readonly k?: number;
 }
 
 export interface FeatureSet {
@@ -47,7 +49,8 @@ const total = (parts: readonly Part[]) => parts.reduce((sum, { rows }) => sum + 
  * validated, and `validation.json` says how it did.
  * @throws Error naming the rules that the data breaks, and what Postgres or the lake throws; there is no manifest then
  */
-export async function buildFeatures(client: Client, lake: Bucket, { runId, asOf }: FeatureRun): Promise<FeatureSet> {
+export async function buildFeatures(client: Client, lake: Bucket, run: FeatureRun): Promise<FeatureSet> {
+  const { runId, asOf, k = 1 } = run;
   const prefix = `features/${runId}`;
   const manifestKey = `${prefix}/manifest.json`;
   await client.query("SELECT pg_advisory_lock($1)", [LOCK]);
@@ -56,7 +59,7 @@ export async function buildFeatures(client: Client, lake: Bucket, { runId, asOf 
     await refreshListenerProfiles(client, asOf);
     const { parts, counts, source } = await inTransaction(client, async () => {
       await client.query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ");
-      await compute(client, runId, asOf);
+      await compute(client, run);
       const report = await check(client, lake, prefix, runId);
       const written = await write(client, lake, prefix, runId);
       await remember(client, { runId, asOf }, written.counts.interactions);
@@ -71,6 +74,7 @@ export async function buildFeatures(client: Client, lake: Bucket, { runId, asOf 
       runId,
       asOf: asOf.toISOString(),
       schemaVersion: 1,
+      k,
       codeVersion: CODE_VERSION,
       source,
       schema: tables,

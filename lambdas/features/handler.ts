@@ -30,7 +30,7 @@ export const handler = observe(async (event: unknown): Promise<FeatureSet | Expo
     const faults = input.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`);
     throw new Error(`input of features: ${faults.join("; ")}`);
   }
-  const run = { runId: input.data.runId, asOf: new Date(input.data.asOf) };
+  const run = { runId: input.data.runId, asOf: new Date(input.data.asOf), k: settings.K_ANONYMITY };
   const inPostgres = <T>(work: (client: Client) => Promise<T>) =>
     traced("## features", () => withPostgres(settings, work));
   if (input.data.step === "export") {

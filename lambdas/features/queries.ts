@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Client } from "pg";
+import type { FeatureRun } from "./features";
 import artistFeatures from "./sql/artist-features.sql";
 import interactions from "./sql/interactions.sql";
 import known from "./sql/known.sql";
@@ -47,14 +48,14 @@ const view = (name: string, query: string) => `CREATE OR REPLACE TEMP VIEW ${nam
  * Computes the features of a run inside a transaction: into `interactions`, which goes with it, and the run's rows of `listener_features` and
  * `artist_features`. Leaves the views behind that the other queries read.
  */
-export async function compute(client: Client, runId: string, asOf: Date): Promise<void> {
+export async function compute(client: Client, { runId, asOf, k = 1 }: FeatureRun): Promise<void> {
   await client.query("SET LOCAL timezone = 'UTC'");
   // The default sorts a listener's history on disk.
   await client.query("SET LOCAL work_mem = '64MB'");
-  await client.query("SELECT set_config('segue.as_of', $1, true), set_config('segue.run_id', $2, true)", [
-    asOf.toISOString(),
-    runId,
-  ]);
+  await client.query(
+    "SELECT set_config('segue.as_of', $1, true), set_config('segue.run_id', $2, true), set_config('segue.k', $3, true)",
+    [asOf.toISOString(), runId, String(k)],
+  );
   await openViews(client);
   await client.query(view("recent_artists", recentArtists));
   await client.query(view("recent_songs", recentSongs));

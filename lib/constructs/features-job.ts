@@ -89,6 +89,7 @@ export class FeaturesJob extends Construct {
             "--since": expression("$exported.since"),
             "--last": expression("$string($exported.last)"),
             "--segment-listeners": expression("$string($exported.segmentListeners)"),
+            "--k": expression("$string($exported.k)"),
           },
         },
         // A job may wait for machines before its own time begins.

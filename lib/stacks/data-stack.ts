@@ -68,7 +68,12 @@ export class DataStack extends Stack {
       config,
       description: "Features of listeners and artists as of a moment, for a run",
       schema: featuresEnvironment,
-      environment: { ...database.variables("segue_features"), LAKE_BUCKET: lake.bucketName, KEY_BUCKET },
+      environment: {
+        ...database.variables("segue_features"),
+        LAKE_BUCKET: lake.bucketName,
+        KEY_BUCKET,
+        K_ANONYMITY: String(config.features.kAnonymity),
+      },
       timeout: Duration.minutes(15),
       memorySize: 2048,
       attachment,

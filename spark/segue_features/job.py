@@ -19,6 +19,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--since", required=True, help="first day of arrival that counts, 2026-11-22")
     parser.add_argument("--last", required=True, type=int, help="interactions of the run before, 0 when there is none")
     parser.add_argument("--segment-listeners", required=True, type=int, help="fewest listeners of a segment that gets a list")
+    parser.add_argument("--k", required=True, type=int, help="fewest listeners who share what is told of their age and place")
     return parser.parse_known_args(argv)[0]
 
 
@@ -35,5 +36,6 @@ def main(argv: list[str]) -> None:
     given = arguments(argv)
     spark = SparkSession.builder.appName("segue-features").getOrCreate()
     queries = load(importlib.resources.files(__package__) / "queries")
-    counts = build(spark, queries, given.lake, given.run_id, given.as_of, given.since, given.last, given.segment_listeners)
+    counts = build(spark, queries, given.lake, given.run_id, given.as_of, given.since, given.last, given.segment_listeners,
+                   given.k)
     print(f"features of {given.run_id}: {counts}")

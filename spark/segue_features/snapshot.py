@@ -29,12 +29,12 @@ class Unfit(Exception):
 
 
 def build(spark: SparkSession, queries: Queries, lake: str, run_id: str, as_of: datetime, since: str, last: int,
-          segment_listeners: int) -> dict[str, int]:
+          segment_listeners: int, k: int) -> dict[str, int]:
     """
     Writes `features/<run id>/` of the lake, the manifest last, and returns its counts. The same run again replaces what it had written.
 
     lake: URI of the bucket. since: first day of arrival that counts. last: interactions of the run before, 0 when there is none.
-    segment_listeners: fewest listeners of a segment that gets a list.
+    segment_listeners: fewest listeners of a segment that gets a list. k: fewest who share what is told of their age and place.
     Raises Unfit when the data breaks a rule: there are no features then, and a report that says which and how far.
     """
     for name, value in SETTINGS.items():
@@ -43,7 +43,7 @@ def build(spark: SparkSession, queries: Queries, lake: str, run_id: str, as_of: 
     prefix = f"features/{run_id}"
     for part in ("manifest.json", "interactions", "listeners", "artists", "scoring", "catalogue.jsonl", "validation.json"):
         files.remove(f"{prefix}/{part}")
-    register(spark, lake, run_id, as_of, since)
+    register(spark, lake, run_id, as_of, since, k)
     snapshot = Snapshot(spark, queries, files, prefix)
     snapshot.compute()
     report = {"runId": run_id, **judge(snapshot.rows("validation"), queries.rules, last)}
@@ -61,6 +61,7 @@ def build(spark: SparkSession, queries: Queries, lake: str, run_id: str, as_of: 
         "runId": run_id,
         "asOf": as_of.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "schemaVersion": 1,
+        "k": k,
         "codeVersion": queries.code_version,
         "source": {"events": source["events"], "firstEvent": source["first_event"], "lastEvent": source["last_event"],
                    "lastArrival": source["last_arrival"]},

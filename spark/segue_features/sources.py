@@ -13,14 +13,15 @@ PROFILES = "listener_id string, age_group string, city string, region string, co
 ARTISTS = "artist_no int, artist_id string, name string, genre string, followers int, created_at timestamp"
 
 
-def register(spark: SparkSession, lake: str, run_id: str, as_of: datetime, since: str) -> None:
+def register(spark: SparkSession, lake: str, run_id: str, as_of: datetime, since: str, k: int) -> None:
     """
     Makes the views `moment`, `event_rows`, `artist_rows` and `profile_rows`.
 
     lake: URI of the bucket, without a slash at the end. since: first day of arrival that counts, as Postgres keeps no older ones.
+    k: fewest listeners who share what is told of their age and place.
     """
     moment = as_of.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    spark.sql(f"SELECT TIMESTAMP'{moment}' AS as_of").createOrReplaceTempView("moment")
+    spark.sql(f"SELECT TIMESTAMP'{moment}' AS as_of, {k:d} AS k").createOrReplaceTempView("moment")
     days = F.col("dt").between(F.lit(since).cast("date"), F.lit(moment[:10]).cast("date"))
     read(spark, EVENTS, f"{lake}/clean/events").where(days).createOrReplaceTempView("event_rows")
     for name, schema in (("artists", ARTISTS), ("profiles", PROFILES)):

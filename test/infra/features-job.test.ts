@@ -80,6 +80,7 @@ test("a run exports, starts the job with what was exported, and takes its snapsh
         "--since": "2024-11-22",
         "--last": "7",
         "--segment-listeners": "20",
+        "--k": "10",
       },
     },
     AdoptFeatures: { runId, step: "adopt" },

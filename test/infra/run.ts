@@ -36,19 +36,29 @@ function prepared(templates: Templates) {
 }
 
 const lambdas: Record<string, unknown> = {
-  ExportSources: { since: "2024-11-22", last: 7, segmentListeners: 20 },
+  ExportSources: { since: "2024-11-22", last: 7, segmentListeners: 20, k: 10 },
   AdoptFeatures: { counts: {}, manifestKey: `features/${runId}/manifest.json`, prefix: `features/${runId}` },
   BuildFeatures: { counts: {}, manifestKey: `features/${runId}/manifest.json`, prefix: `features/${runId}` },
-  Gate: { approved: true, rules: [], metrics: { "recall@20": 0.2 }, lineage: { seed: 0 }, gateKey: "g", evaluationKey: "e" },
+  Gate: {
+    approved: true,
+    rules: [],
+    metrics: { "recall@20": 0.2 },
+    lineage: { seed: 0 },
+    gateKey: "g",
+    evaluationKey: "e",
+  },
   Register: { modelPackageArn: "arn:x" },
   Publish: { release: runId, listeners: 2, segments: 1, artists: 3, bytes: 9, manifestKey: "m" },
   Promote: { champion: runId, previous: null },
+  PreparePublish: { filesKey: `runs/${runId}/publish/files.json` },
+  PublishFile: { lines: 2 },
 };
 const jobs: Record<string, unknown> = {
   Train: { TrainingJobStatus: "Completed", ModelArtifacts: { S3ModelArtifacts: "s3://lake/model.tar.gz" } },
   CreateModel: { ModelArn: "arn:m" },
   Score: { TransformJobStatus: "Completed", ProcessingJobStatus: "Completed" },
   DeleteModel: {},
+  PublishFiles: [{ key: "runs/x/scores/a.out" }, { key: "runs/x/scores/b.out" }],
   ReadApproval: { ModelApprovalStatus: "Approved" },
 };
 

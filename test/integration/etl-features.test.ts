@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import fc from "fast-check";
 import { parquetReadObjects } from "hyparquet";
 import type { Client } from "pg";
 import { buildFeatures } from "../../lambdas/features/features";
@@ -371,6 +372,83 @@ test("without any event there are empty files and the popular segment", async ()
   expect(counts).toEqual({ interactions: 0, listeners: 0, artists: 0, scoring: 1 });
   expect(await read(lake, "interactions")).toEqual([]);
   expect(jsonLines(lake, "/scoring/")).toEqual([{ segment: "@/" }]);
+});
+
+describe("k-anonymity", () => {
+  const birth: Record<string, string | null> = { "18-24": "2005-01-01", "25-34": "1996-01-01", "": null };
+  const spots: [number, number][] = [
+    [34.0522, -118.2437],
+    [37.7749, -122.4194],
+    [40.7128, -74.006],
+    [52.52, 13.405],
+    [48.1351, 11.582],
+  ];
+  const person = fc.record({
+    age: fc.constantFrom(...Object.keys(birth)),
+    spot: fc.option(fc.nat(spots.length - 1), { nil: null }),
+  });
+  const cellOf = (row: Record<string, unknown>, ...fields: string[]) => fields.map((field) => row[field]).join("/");
+  const sizes = (cells: readonly string[]) =>
+    cells.reduce((found, cell) => found.set(cell, (found.get(cell) ?? 0) + 1), new Map<string, number>());
+
+  test("no cell of age group and place in any file has fewer than k listeners, and no more is left out than that asks", async () => {
+    let widened = 0;
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(person, { minLength: 1, maxLength: 40 }),
+        fc.integer({ min: 1, max: 8 }),
+        async (people, k) => {
+          await admin.query("TRUNCATE accounts, listener_profiles, listener_features, feature_runs CASCADE");
+          for (const [i, { age, spot }] of people.entries()) {
+            const [latitude, longitude] = spot === null ? [null, null] : spots[spot]!;
+            await account(`l${i}`, birth[age]!, latitude!, longitude!);
+          }
+          const [plain, lake] = [new MemoryBucket(), new MemoryBucket()];
+          await buildFeatures(features, plain, run());
+          await buildFeatures(features, lake, { ...run(), k });
+          const told = await read(plain, "listeners");
+          const listeners = await read(lake, "listeners");
+          const full = ["age_group", "country", "region", "city"];
+          const size = sizes(listeners.map((row) => cellOf(row, ...full)));
+          for (const [cell, count] of size) if (cell !== "///") expect([cell, count >= k]).toEqual([cell, true]);
+          const before = sizes(told.map((row) => cellOf(row, ...full)));
+          for (const [i, row] of told.entries()) {
+            const made = listeners[i]!;
+            const own = cellOf(row, ...full);
+            if (before.get(own)! >= k) expect(cellOf(made, ...full)).toBe(own);
+            else if (own !== "///") widened++;
+            // Wider, never another: what is still told is true, from the widest on.
+            for (const field of full) expect([row[field], ""]).toContain(made[field]);
+            for (const [outer, inner] of [
+              ["country", "region"],
+              ["country", "city"],
+            ] as const) {
+              if (made[inner] !== "") expect(made[outer]).not.toBe("");
+            }
+          }
+          const lines = jsonLines(lake, "/scoring/");
+          const scored = sizes(
+            lines.filter((line) => "listenerId" in line).map((line) => cellOf(line, "ageGroup", "place")),
+          );
+          for (const [cell, count] of scored) if (cell !== "/") expect([cell, count >= k]).toEqual([cell, true]);
+          expect(JSON.parse((await lake.text(`features/${run().runId}/manifest.json`))!).k).toBe(k);
+        },
+      ),
+      { numRuns: 25 },
+    );
+    expect(widened).toBeGreaterThan(50);
+  }, 120_000);
+
+  test("a segment that fewer than k are in gets no list, however low the bar for lists is", async () => {
+    for (let i = 0; i < 25; i++) await account(`l${i}`, "1996-01-01", 52.52, 13.405);
+    const segments = async (k: number) => {
+      const lake = new MemoryBucket();
+      await buildFeatures(features, lake, { ...run(), k });
+      return jsonLines(lake, "/scoring/").flatMap((line) => ("segment" in line ? [line.segment] : []));
+    };
+    expect(await segments(25)).toContain("@25-34/DE-16");
+    expect(await segments(26)).toEqual(["@/"]);
+  });
 });
 
 test("accounts that no event has told their listener id get it, page by page; those that have one keep it", async () => {

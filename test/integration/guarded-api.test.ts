@@ -130,6 +130,20 @@ describe("by tokens", () => {
     expect(asked).toBe(2);
   });
 
+  test("a listener's sends that listener's events alone, one with the scope of services anybody's", async () => {
+    const events = [play({ eventId: "e2" }), play({ eventId: "e3", listenerId: "l2" })];
+    const sent = (claims: object) => post("byTokens", { authorization: `Bearer ${token(claims)}` }, { events });
+    expect(await sent({ sub: "l1", scope: "openid" })).toMatchObject({
+      status: 207,
+      body: { accepted: 1, rejected: [{ index: 1, field: "listenerId" }] },
+    });
+    expect(await sent({ sub: "l3" })).toMatchObject({ status: 400, body: { title: "No valid event" } });
+    expect(await sent({ sub: "client", scope: "openid segue/send" })).toMatchObject({
+      status: 202,
+      body: { accepted: 2 },
+    });
+  });
+
   test.each<[string, () => Record<string, string>]>([
     ["none", () => ({})],
     ["what is no token", () => ({ authorization: "Bearer x" })],

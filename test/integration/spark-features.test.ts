@@ -67,7 +67,7 @@ beforeAll(async () => {
       "TRUNCATE events, artists, accounts, listener_profiles, listener_features, artist_features, feature_runs RESTART IDENTITY",
     );
     await build();
-    const run = { runId: runId(index), asOf: AS_OF };
+    const run = { runId: runId(index), asOf: AS_OF, k: 1 + (index % 3) };
     const memory = new MemoryBucket();
     const exported = await exportSources(features, memory, run);
     const lake = path.join(folder, String(index));

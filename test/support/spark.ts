@@ -39,6 +39,7 @@ export interface SparkRun {
   readonly since: string;
   readonly last: number;
   readonly segmentListeners: number;
+  readonly k: number;
 }
 
 /** What became of a run: seconds and the counts, or the job's error. */

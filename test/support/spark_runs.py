@@ -28,7 +28,7 @@ def run(spark, queries, one):
     outcome = {}
     try:
         outcome["counts"] = build(spark, queries, f"file://{one['lake']}", one["runId"], moment(one["asOf"]), one["since"], one["last"],
-                                  one["segmentListeners"])
+                                  one["segmentListeners"], one["k"])
     except Unfit as error:
         outcome["error"] = str(error)
     pid = spark._jvm.java.lang.ProcessHandle.current().pid()

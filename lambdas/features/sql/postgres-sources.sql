@@ -1,5 +1,9 @@
 -- Where the features' queries find their rows in Postgres. Text that decides an order goes by its bytes, as it does on any other engine.
-CREATE OR REPLACE TEMP VIEW moment AS SELECT current_setting('segue.as_of')::timestamptz AS as_of;
+-- k: fewest listeners who share what is told of their age and place.
+CREATE OR REPLACE TEMP VIEW moment AS
+SELECT
+  current_setting('segue.as_of')::timestamptz AS as_of,
+  coalesce(nullif(current_setting('segue.k', true), ''), '1')::integer AS k;
 
 CREATE OR REPLACE TEMP VIEW event_rows AS
 SELECT

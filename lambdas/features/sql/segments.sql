@@ -1,4 +1,4 @@
--- Segments and how many listeners are in each: age group and place, either of them also alone, a region also as its country.
+-- Segments that k listeners or more are in, and how many: age group and place, either of them also alone, a region also as its country.
 WITH places AS (
   SELECT age_group, country, CASE WHEN region <> '' THEN country || '-' || region ELSE country END AS place FROM listener_rows
 ), widened AS (
@@ -12,3 +12,4 @@ SELECT '@' || age_group || '/' || place AS segment, count(*) AS listeners
 FROM widened
 WHERE age_group <> '' OR place <> ''
 GROUP BY age_group, place
+HAVING count(*) >= (SELECT k FROM moment)

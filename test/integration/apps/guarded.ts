@@ -17,7 +17,11 @@ function api(name: string, input: EnvironmentInput["api"]): void {
     config,
     description: "Checks events and puts them into the stream",
     schema: collectEnvironment,
-    environment: { STREAM_NAME: stream.streamName },
+    environment: {
+      STREAM_NAME: stream.streamName,
+      EVENT_LIMITS: "{}",
+      SERVICE_SCOPE: config.api.auth.type === "jwt" ? config.api.auth.serviceScope : "",
+    },
     timeout: Duration.seconds(10),
   });
   stream.grant(collect, "kinesis:PutRecord");
