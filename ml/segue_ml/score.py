@@ -19,6 +19,7 @@ from .ials import Rows, confidence, contributions
 from .pairs import Pairs
 from .segments import EVERYBODY, fallback, segment_of
 from .similar import Similar
+from .top import top_k
 from .value import MAX_ARTIST, MAX_ITEMS, Value, encode
 from .vectors import encode_part
 
@@ -237,9 +238,9 @@ class Scorer:
             scores = score(torch.arange(first, last, device=self._device))
             inside = (played[0] >= first) & (played[0] < last)
             scores[played[0][inside] - first, played[1][inside]] = -torch.inf
-            found = torch.topk(scores, min(self._size, count), dim=1)
-            best.append(found.values)
-            where.append(found.indices)
+            values, indices = top_k(scores, self._size)
+            best.append(values)
+            where.append(indices)
         return torch.cat(best), torch.cat(where)
 
     def _sources(self, rows: Rows, top: Tensor) -> np.ndarray:
