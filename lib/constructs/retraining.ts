@@ -29,6 +29,7 @@ import { FeaturesJob } from "./features-job";
 import type { JobRoles } from "./job-roles";
 import { expression, expressions } from "./jsonata";
 import type { MlCode } from "./ml-code";
+import { allowMap, publishFiles } from "./publishing";
 import {
   processingState,
   type RunJobsProps,
@@ -120,6 +121,7 @@ export class Retraining extends Construct {
         includeExecutionData: true,
       },
     });
+    if (config.cache.parallelLoads > 1) allowMap(this, this.machine, this.role);
     Validations.of(this.role).acknowledge({
       id: "AwsSolutions-IAM5[Resource::*]",
       reason: "X-Ray and the delivery of logs have no resource; Step Functions asks for sagemaker:ListTags on all",
@@ -136,25 +138,18 @@ export class Retraining extends Construct {
 
   private definition(): IChainable {
     const { functions } = this.props;
-    const published = this.call("Publish", functions.publish, {
-      payload: {
-        runId: "$run.runId",
-        scoresPrefix: "'runs/' & $run.runId & '/scores'",
-        featuresPrefix: "$features.prefix",
-      },
-      keep: { release: "$states.result.Payload" },
-      minutes: 15,
-    })
+    const published = this.publish()
       .next(
         this.call("Promote", functions.promote, {
           payload: { release: "$release.release", runId: "$run.runId", metrics: "$gate.metrics" },
+          keep: { serves: "$states.result.Payload.champion = $release.release" },
           minutes: 2,
         }),
       )
       .next(
         Succeed.jsonata(this, "Done", {
           outputs: expression(
-            "{'outcome': 'promoted', 'runId': $run.runId, 'release': $release, 'metrics': $gate.metrics}",
+            "{'outcome': $serves ? 'promoted' : 'published', 'runId': $run.runId, 'release': $release, 'metrics': $gate.metrics}",
           ),
         }),
       );
@@ -182,6 +177,7 @@ export class Retraining extends Construct {
             gateKey: "$gate.gateKey",
             evaluationKey: "$gate.evaluationKey",
             trainingJobName: "$model.jobName",
+            snapshot: "$features.snapshot",
             lineage: "$gate.lineage",
           },
           keep: { package: "$states.result.Payload" },
@@ -234,6 +230,27 @@ export class Retraining extends Construct {
         .when(Condition.jsonata(expression("$approval = 'Approved'")), published)
         .otherwise(rejected),
     );
+  }
+
+  /** All of it in one call; or the names first, then each file, then the checks. */
+  private publish(): Chain {
+    const { config, functions, lake } = this.props;
+    const run = {
+      runId: "$run.runId",
+      scoresPrefix: "'runs/' & $run.runId & '/scores'",
+      featuresPrefix: "$features.prefix",
+    };
+    const last = (payload: Readonly<Record<string, string>>) =>
+      this.call("Publish", functions.publish, { payload, keep: { release: "$states.result.Payload" }, minutes: 15 });
+    const { parallelLoads: parallel } = config.cache;
+    if (parallel === 1) return Chain.start(last(run));
+    return this.call("PreparePublish", functions.publish, {
+      payload: { action: "'prepare'", ...run },
+      keep: { publication: "$states.result.Payload" },
+      minutes: 15,
+    })
+      .next(publishFiles(this, { publish: functions.publish, lake, role: this.role, parallel }))
+      .next(last({ action: "'finish'", ...run }));
   }
 
   /** Training until it has a model, or nothing is left to try. */

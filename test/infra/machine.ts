@@ -88,10 +88,27 @@ export async function execute({ StartAt, States }: Definition, input: Json, task
       continue;
     }
     try {
+      if (state.Type === "Map") {
+        // Executions of their own: they see what they are given, and none of the variables.
+        const { Arguments } = state.ItemReader as { Arguments: Json };
+        for (const item of task(current, (await value(Arguments)) as Record<string, Json>) as Json[]) {
+          const itemContext = { ...context, Map: { Item: { Value: item } } };
+          const given = await evaluate(state.ItemSelector, {
+            ...variables,
+            states: { ...states, context: itemContext },
+          });
+          const { error } = await execute(state.ItemProcessor as Definition, given, task);
+          if (error) throw new TaskError("States.ExceedToleratedFailureThreshold", String(error.Cause));
+        }
+        data = await value(state.Output ?? []);
+        current = state.Next as string;
+        continue;
+      }
       states.result = task(current, (await value(state.Arguments)) as Record<string, Json>);
       const output = await value(state.Output ?? "{% $states.result %}");
       await assign(state.Assign);
       data = output;
+      if (state.End) return { path, outcome: "succeeded", output: data };
       current = state.Next as string;
     } catch (error) {
       if (!(error instanceof TaskError)) throw error;

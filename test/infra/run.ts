@@ -37,8 +37,18 @@ function prepared(templates: Templates) {
 
 const lambdas: Record<string, unknown> = {
   ExportSources: { since: "2024-11-22", last: 7, segmentListeners: 20, k: 10 },
-  AdoptFeatures: { counts: {}, manifestKey: `features/${runId}/manifest.json`, prefix: `features/${runId}` },
-  BuildFeatures: { counts: {}, manifestKey: `features/${runId}/manifest.json`, prefix: `features/${runId}` },
+  AdoptFeatures: {
+    counts: {},
+    manifestKey: `features/${runId}/manifest.json`,
+    prefix: `features/${runId}`,
+    snapshot: "5a".repeat(32),
+  },
+  BuildFeatures: {
+    counts: {},
+    manifestKey: `features/${runId}/manifest.json`,
+    prefix: `features/${runId}`,
+    snapshot: "5a".repeat(32),
+  },
   Gate: {
     approved: true,
     rules: [],

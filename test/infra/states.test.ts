@@ -7,22 +7,41 @@ const dev = templatesOf("dev");
 const compute = (training: object, scoring: object = {}) => ({ compute: { training, scoring } }) as never;
 const spot = templatesOf("dev", compute({ gpu: ["ml.g6.xlarge"], spot: true, maxWaitMinutes: 120 }));
 const processing = templatesOf("dev", compute({}, { mode: "processing", gpu: ["ml.g6.xlarge"] }));
+const parallel = templatesOf("dev", { cache: { parallelLoads: 4 } });
 const machine = machineOf(dev);
 /** What follows the scoring of a model that is still approved. */
 const publication = ["ReadApproval", "StillApproved?", "Publish", "Promote", "Done"];
 const run = (replies: Replies = {}, input: unknown = {}) => runOf(dev, replies, input);
 
 describe("definition", () => {
-  test.each(Object.entries({ dev, spot, processing }))("%s is valid Amazon States Language", (_, templates) => {
-    const { isValid, errorsText } = aslValidator(machineOf(templates) as never, { checkPaths: true, checkArn: false });
-    expect([isValid, isValid ? "" : errorsText("\n")]).toEqual([true, ""]);
-  });
+  test.each(Object.entries({ dev, spot, processing, parallel }))(
+    "%s is valid Amazon States Language",
+    (_, templates) => {
+      const { isValid, errorsText } = aslValidator(machineOf(templates) as never, {
+        checkPaths: true,
+        checkArn: false,
+      });
+      expect([isValid, isValid ? "" : errorsText("\n")]).toEqual([true, ""]);
+    },
+  );
 
   test("has the states that docs/formats.md names", () => {
     expect(Object.keys(machine.States).sort()).toEqual(
       [
         ...["PrepareRun", "BuildFeatures", "Train", "Gate", "Register", "Approved?", "CreateModel", "Score"],
-        ...["DeleteModel", "Scored?", "ReadApproval", "StillApproved?", "Publish", "Promote", "Done", "Rejected", "Failed", "Trained?", "TrainElsewhere"],
+        ...[
+          "DeleteModel",
+          "Scored?",
+          "ReadApproval",
+          "StillApproved?",
+          "Publish",
+          "Promote",
+          "Done",
+          "Rejected",
+          "Failed",
+          "Trained?",
+          "TrainElsewhere",
+        ],
       ].sort(),
     );
     const { CreateModel, DeleteModel, ...others } = machine.States;
@@ -51,7 +70,7 @@ describe("a run", () => {
     const { execution } = await run();
     expect(execution.path).toEqual([
       ...["PrepareRun", "BuildFeatures", "Train", "Trained?", "Gate", "Register", "Approved?", "CreateModel"],
-      ...["Score", "DeleteModel", "Scored?", "ReadApproval", "StillApproved?", "Publish", "Promote", "Done"],
+      ...["Score", "DeleteModel", "Scored?", ...publication],
     ]);
     expect(execution).toMatchObject({ outcome: "succeeded", output: { outcome: "promoted", runId } });
   });
@@ -71,8 +90,10 @@ describe("a run", () => {
         gateKey: "g",
         evaluationKey: "e",
         trainingJobName: `${runId}-train`,
+        snapshot: "5a".repeat(32),
         lineage: { seed: 0 },
       },
+      Train: { Environment: { SEGUE_SNAPSHOT: "5a".repeat(32) } },
       Publish: { runId, scoresPrefix: `runs/${runId}/scores`, featuresPrefix: `features/${runId}` },
       Promote: { release: runId, runId, metrics: { "recall@20": 0.2 } },
     });
@@ -129,6 +150,52 @@ describe("a run", () => {
       expect(execution).toMatchObject({ outcome: "failed", error: { Error: "Broken", Cause: `${name} broke` } });
     },
   );
+});
+
+describe("publishing file by file", () => {
+  test("prepares, loads each file that was listed, and finishes; nothing else of the run changes", async () => {
+    const { execution, asked } = await runOf(parallel);
+    expect(execution.path.slice(-5)).toEqual(["PreparePublish", "PublishFiles", "Publish", "Promote", "Done"]);
+    expect(execution).toMatchObject({ outcome: "succeeded", output: { outcome: "promoted" } });
+    const whole = { runId, scoresPrefix: `runs/${runId}/scores`, featuresPrefix: `features/${runId}` };
+    expect(asked.filter(({ name }) => /Publish/.test(name))).toEqual([
+      { name: "PreparePublish", request: { action: "prepare", ...whole } },
+      { name: "PublishFiles", request: { Bucket: "segue-lake", Key: `runs/${runId}/publish/files.json` } },
+      { name: "PublishFile", request: { action: "load", runId, key: "runs/x/scores/a.out" } },
+      { name: "PublishFile", request: { action: "load", runId, key: "runs/x/scores/b.out" } },
+      { name: "Publish", request: { action: "finish", ...whole } },
+    ]);
+  });
+
+  test("ends the run when a file cannot be loaded: nothing is promoted", async () => {
+    const { execution } = await runOf(parallel, { PublishFile: new TaskError("PublishError", "part-1 line 3: …") });
+    expect(execution.path.at(-1)).toBe("PublishFiles");
+    expect(execution).toMatchObject({ outcome: "failed", error: { Cause: "part-1 line 3: …" } });
+  });
+
+  test("is as wide as the setting says; a call that fails is made again, and a redrive may go on", () => {
+    const { PublishFiles } = machineOf(parallel).States;
+    expect(PublishFiles).toMatchObject({
+      MaxConcurrency: 4,
+      ItemProcessor: {
+        ProcessorConfig: { Mode: "DISTRIBUTED", ExecutionType: "STANDARD" },
+        States: { PublishFile: { Retry: [{ ErrorEquals: ["States.TaskFailed"], JitterStrategy: "FULL" }] } },
+      },
+    });
+    const statements = resource(parallel, "AWS::IAM::Policy", "RetrainingMapPolicy").Properties.PolicyDocument
+      .Statement;
+    expect(statements.flatMap(({ Action }: { Action: string | string[] }) => [Action].flat())).toEqual([
+      ...["states:StartExecution", "states:DescribeExecution", "states:StopExecution", "states:RedriveExecution"],
+    ]);
+  });
+});
+
+test("a run whose release is published while the champion is pinned says that it was not promoted", async () => {
+  const { execution } = await run({ Promote: { champion: "20261101t000000-00000000", pinned: true } });
+  expect(execution).toMatchObject({
+    outcome: "succeeded",
+    output: { outcome: "published", release: { release: runId } },
+  });
 });
 
 /** The cause of a job that failed, as Step Functions gives it. */
