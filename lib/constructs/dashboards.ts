@@ -37,6 +37,9 @@ const waitedFor: Readonly<Record<string, Duration>> = {
   recommend: Duration.millis(500),
 };
 
+/** Of what comes and goes by itself: a quarter of an hour of it. */
+const lasting = { datapointsToAlarm: 3 };
+
 const above = (threshold: number): CustomThreshold => ({
   threshold,
   comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD,
@@ -115,6 +118,8 @@ export class Dashboards extends Construct {
     this.monitoring = new MonitoringFacade(this, "Monitoring", {
       alarmFactoryDefaults: {
         actionsEnabled: this.alarms,
+        // A run that fails writes one number and no second.
+        datapointsToAlarm: 1,
         alarmNamePrefix: prefix,
         ...(topic && { action: new SnsAlarmActionStrategy({ onAlarmTopic: topic }) }),
       },
@@ -125,7 +130,7 @@ export class Dashboards extends Construct {
     });
     this.numbers(metricsNamespace(config.name));
     this.answers(watched);
-    for (const [name, machine] of Object.entries(watched.machines)) this.machine(name, machine);
+    for (const [name, machine] of Object.entries(watched.machines)) this.machine(name, machine, config);
     for (const [name, lambdaFunction] of Object.entries(watched.functions)) this.function(name, lambdaFunction, config);
   }
 
@@ -163,7 +168,7 @@ export class Dashboards extends Construct {
 
   private answers({ api, acl, cacheName }: Watched): void {
     const names = { humanReadableName: "API", alarmFriendlyName: "Api" };
-    const faults = { maxErrorRate: 1, minSampleCountToEvaluateDatapoint: 20 };
+    const faults = { maxErrorRate: 1, minSampleCountToEvaluateDatapoint: 20, ...lasting };
     // CDK's own classes and interfaces disagree under exactOptionalPropertyTypes.
     if (api instanceof RestApi) {
       const apiStage = api.deploymentStage.stageName;
@@ -192,19 +197,27 @@ export class Dashboards extends Construct {
     }
   }
 
-  private machine(name: string, stateMachine: StateMachine): void {
+  private machine(
+    name: string,
+    stateMachine: StateMachine,
+    { compute: { training, scoring } }: EnvironmentConfig,
+  ): void {
+    // What a run's jobs may take, each tried once, and an hour for the rest. More attempts are worth a look.
+    const jobs = (training.maxWaitMinutes ?? training.maxRuntimeMinutes) + scoring.maxRuntimeMinutes;
     this.monitoring.monitorStepFunction({
       stateMachine,
       humanReadableName: name,
       alarmFriendlyName: name,
       ...this.when("addFailedExecutionCountAlarm", { maxErrorCount: 0 }),
       ...this.when("addTimedOutExecutionCountAlarm", { maxErrorCount: 0 }),
+      ...this.when("addDurationP99Alarm", { maxDuration: Duration.minutes(jobs + 60) }),
     });
   }
 
   private function(name: string, lambdaFunction: IFunction, { etl }: EnvironmentConfig): void {
     const limit = waitedFor[name];
     const reads = name === "etl";
+    const many = { minSampleCountToEvaluateDatapoint: 20, ...lasting };
     // A record waits for its batch's window by itself.
     const behind = Duration.minutes(5).plus(Duration.seconds(etl.windowSeconds));
     this.monitoring.monitorLambdaFunction({
@@ -214,12 +227,13 @@ export class Dashboards extends Construct {
       isIterator: reads,
       ...(limit
         ? {
-            ...this.when("addFaultRateAlarm", { maxErrorRate: 1, minSampleCountToEvaluateDatapoint: 20 }),
-            ...this.when("addLatencyP99Alarm", { maxLatency: limit, minSampleCountToEvaluateDatapoint: 20 }),
+            ...this.when("addFaultRateAlarm", { ...many, maxErrorRate: 1 }),
+            ...this.when("addLatencyP99Alarm", { ...many, maxLatency: limit }),
           }
-        : this.when("addFaultCountAlarm", { maxErrorCount: 0 })),
-      ...this.when("addThrottlesCountAlarm", { maxErrorCount: 0 }),
-      ...(reads && this.when("addMaxIteratorAgeAlarm", { maxAgeInMillis: behind.toMilliseconds() })),
+        : // A batch is tried again; a run is not.
+          this.when("addFaultCountAlarm", { maxErrorCount: 0, ...(reads && lasting) })),
+      ...this.when("addThrottlesCountAlarm", { maxErrorCount: 0, ...lasting }),
+      ...(reads && this.when("addMaxIteratorAgeAlarm", { maxAgeInMillis: behind.toMilliseconds(), ...lasting })),
     });
   }
 }

@@ -34,7 +34,7 @@ export class Firewall extends Construct {
     const name = `segue-${config.name}`;
     const acl = new CfnWebACL(this, "Acl", {
       name,
-      description: "Segue: the API's firewall",
+      description: "Segue: firewall of the API",
       scope: "REGIONAL",
       defaultAction: { allow: {} },
       visibilityConfig: visible(name),

@@ -55,9 +55,63 @@ describe("operations stack", () => {
       "AWS/Lambda Throttles",
       "AWS/States ExecutionsFailed",
       "AWS/States ExecutionsTimedOut",
+      "AWS/States ExecutionTime",
+      "AWS/Lambda Duration",
     ]) {
       expect([metric, watched.includes(metric)]).toEqual([metric, true]);
     }
+  });
+
+  test.each([
+    [{}, 60 + 60 + 60],
+    [{ training: { spot: true, maxWaitMinutes: 200 }, scoring: { maxRuntimeMinutes: 30 } }, 200 + 30 + 60],
+  ])("a run is late with %j after %d minutes", (compute, minutes) => {
+    const { stacks } = appOf("dev", { compute, operations: { alarms: true } });
+    Template.fromStack(stacks.operations!).hasResourceProperties("AWS::CloudWatch::Alarm", {
+      AlarmName: "segue-dev-Runs-Duration-P99-Warning",
+      Threshold: minutes * 60_000,
+      ComparisonOperator: "GreaterThanThreshold",
+    });
+  });
+
+  test("what happens once in a run rings once; what comes and goes by itself has to last", () => {
+    const periods = (form: RegExp) =>
+      new Set(
+        alarms
+          .filter(({ AlarmName }) => form.test(AlarmName))
+          .map(({ DatapointsToAlarm }) => DatapointsToAlarm as number),
+      );
+    expect(periods(/-(Runs|Pipeline|features|gate|register|publish|promote|prepare-run)-(?!Throttled)/)).toEqual(
+      new Set([1]),
+    );
+    expect(periods(/-(Api|collect|recommend|etl)-|Throttled/)).toEqual(new Set([3]));
+    for (const { DatapointsToAlarm, EvaluationPeriods } of alarms) expect(EvaluationPeriods).toBe(DatapointsToAlarm);
+  });
+
+  test("both kinds of API are watched, the firewall too", () => {
+    const namespaces = (input: EnvironmentInput) => {
+      const { stacks } = appOf("dev", { ...input, operations: { dashboard: true, alarms: true } });
+      const template = Template.fromStack(stacks.operations!).toJSON();
+      const body = text(
+        Object.values(template.Resources as Record<string, Resource>).find(
+          ({ Type }) => Type === "AWS::CloudWatch::Dashboard",
+        )?.Properties.DashboardBody,
+      );
+      const alarmed = JSON.stringify(
+        Object.values(template.Resources as Record<string, Resource>).filter(
+          ({ Type }) => Type === "AWS::CloudWatch::Alarm",
+        ),
+      );
+      return { body, alarmed };
+    };
+    const http = namespaces({});
+    const rest = namespaces({ api: { waf: {} } });
+    expect(http.alarmed).toMatch(/"MetricName":"5xx"/);
+    expect(http.body + http.alarmed).not.toMatch(/5XXError|WAFV2/);
+    expect(rest.alarmed).toMatch(/"MetricName":"5XXError"/);
+    expect(rest.alarmed).toMatch(/"MetricName":"BlockedRequests","Namespace":"AWS\/WAFV2"/);
+    expect(rest.body).toMatch(/AWS\/ApiGateway.*5XXError/);
+    expect(rest.body).toMatch(/AWS\/WAFV2/);
   });
 
   test("every alarm reaches the topic, and none calls silence a fault", () => {
