@@ -68,6 +68,7 @@ export async function exportSources(
 const manifestSchema = z.object({
   counts: z.object({ interactions: z.int(), listeners: z.int(), artists: z.int(), scoring: z.int() }),
   files: z.array(z.object({ key: z.string(), rows: z.int(), sha256: z.string() })),
+  sha256: z.string(),
 });
 
 /**
@@ -83,8 +84,8 @@ export async function adoptFeatures(client: Client, lake: Bucket, { runId, asOf 
   const read = manifestSchema.safeParse(JSON.parse(manifest));
   if (!read.success)
     throw new Error(`${manifestKey}: ${read.error.issues[0]?.path.join(".")} is not as docs/formats.md says`);
-  const { counts, files } = read.data;
+  const { counts, files, sha256: snapshot } = read.data;
   await removeLeftovers(lake, prefix, [...files, { key: manifestKey, rows: 1, sha256: "" }]);
   await remember(client, { runId, asOf }, counts.interactions);
-  return { counts, manifestKey, prefix };
+  return { counts, manifestKey, prefix, snapshot };
 }

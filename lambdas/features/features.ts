@@ -20,6 +20,8 @@ export interface FeatureSet {
   readonly counts: { interactions: number; listeners: number; artists: number; scoring: number };
   readonly manifestKey: string;
   readonly prefix: string;
+  /** The manifest's checksum over all files: what a training job and a model name their snapshot by. */
+  readonly snapshot: string;
 }
 
 /** Any number: two runs must not refresh the profiles for two moments at once. */
@@ -83,7 +85,7 @@ export async function buildFeatures(client: Client, lake: Bucket, run: FeatureRu
       sha256: checksumOf(parts),
     };
     await lake.put(manifestKey, JSON.stringify(manifest), "application/json");
-    return { counts, manifestKey, prefix };
+    return { counts, manifestKey, prefix, snapshot: manifest.sha256 };
   } finally {
     await client.query("SELECT pg_advisory_unlock($1)", [LOCK]);
   }

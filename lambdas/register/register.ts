@@ -18,6 +18,8 @@ export const registerInput = z.object({
   gateKey: text,
   evaluationKey: text,
   trainingJobName: text,
+  /** Checksum of the features' manifest: the snapshot that the model is made of. */
+  snapshot: text,
   /** Digests of the data and the code, and the seed. */
   lineage: z._default(z.record(z.string(), z.union([z.string(), z.number()])), {}),
 });
@@ -62,6 +64,7 @@ function modelPackage(input: RegisterInput, { bucket, group }: Settings): Create
       runId,
       gate: s3(input.gateKey),
       features: s3(`features/${runId}/manifest.json`),
+      snapshot: input.snapshot,
       ...Object.fromEntries(Object.entries(input.lineage).map(([name, value]) => [`lineage-${name}`, String(value)])),
       ...Object.fromEntries(metrics),
     },

@@ -93,7 +93,6 @@ describe("a run", () => {
         snapshot: "5a".repeat(32),
         lineage: { seed: 0 },
       },
-      Train: { Environment: { SEGUE_SNAPSHOT: "5a".repeat(32) } },
       Publish: { runId, scoresPrefix: `runs/${runId}/scores`, featuresPrefix: `features/${runId}` },
       Promote: { release: runId, runId, metrics: { "recall@20": 0.2 } },
     });

@@ -185,6 +185,7 @@ test("a small set of events gives the interactions that the weights say", async 
     counts: { interactions: 4, listeners: 3, artists: 3, scoring: 7 },
     manifestKey: "features/20261122t000000-1a2b3c4d/manifest.json",
     prefix: "features/20261122t000000-1a2b3c4d",
+    snapshot: JSON.parse((await lake.text(built.manifestKey))!).sha256,
   });
 });
 

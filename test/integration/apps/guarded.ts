@@ -25,7 +25,7 @@ function api(name: string, input: EnvironmentInput["api"]): void {
     timeout: Duration.seconds(10),
   });
   stream.grant(collect, "kinesis:PutRecord");
-  new GuardedApi(Stack.of(collect), "Api", config, waf, { collect, recommend: collect } as never);
+  new GuardedApi(Stack.of(collect), "Api", config, waf, { collect, recommend: collect, privacy: collect });
 }
 
 api("byCredentials", {});

@@ -12,6 +12,7 @@ const input: RegisterInput = {
   gateKey: "runs/20261122t035200-1a2b3c4d/gate.json",
   evaluationKey: "runs/20261122t035200-1a2b3c4d/evaluation.json",
   trainingJobName: "20261122t035200-1a2b3c4d-train",
+  snapshot: "5a".repeat(32),
   lineage: { data: "d1", code: "c1", seed: 7 },
 };
 
@@ -60,6 +61,7 @@ test("an approved model is entered with what it is made of and how it did", asyn
       MetadataProperties: { GeneratedBy: input.trainingJobName },
       CustomerMetadataProperties: {
         features: `s3://lake/features/${input.runId}/manifest.json`,
+        snapshot: input.snapshot,
         "lineage-code": "c1",
         "lineage-data": "d1",
         "lineage-seed": "7",
