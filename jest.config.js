@@ -1,5 +1,7 @@
 /** Packages that ship only ES modules, which Jest must turn into CommonJS. */
 const esmOnly = [
+  "@actions/expressions",
+  "@actions/workflow-parser",
   "hyparquet",
   "hyparquet-writer",
   "hysnappy",
@@ -21,6 +23,10 @@ const common = {
     ],
   },
   transformIgnorePatterns: [`/node_modules/(?!(${esmOnly.join("|")})/)`],
+  // Their packages name a way in for `import` alone.
+  moduleNameMapper: {
+    "^@actions/(expressions|workflow-parser)((?:/.*)?)$": "<rootDir>/node_modules/@actions/$1/dist$2",
+  },
   modulePathIgnorePatterns: ["<rootDir>/.segue/", "<rootDir>/cdk.out/"],
 };
 

@@ -3,6 +3,7 @@ import { regionOf } from "./aws";
 import { awsAccount } from "./doctor/account";
 import { examine, type Finding, mendAll } from "./doctor/checks";
 import { run } from "./run";
+import { inSteps } from "./signals";
 import { synthesize } from "./templates";
 
 const signs = { ok: "ok     ", missing: "MISSING", advice: "advice ", unknown: "unknown" } as const;
@@ -26,7 +27,7 @@ const program = new Command("doctor")
     console.log(`account ${await account.accountId()}, ${account.region}, environment ${env}`);
     const findings = await examine(account, wanted);
     findings.forEach(print);
-    const mended = fix ? await mendAll(findings, account, console.log) : 0;
+    const mended = fix ? await inSteps(() => mendAll(findings, account, console.log)) : 0;
     const open = findings.filter(({ status }) => status === "missing" || status === "unknown").length - mended;
     if (open > 0) throw new Error(`${open} of ${findings.length} are missing or could not be looked at`);
   });

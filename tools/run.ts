@@ -1,8 +1,10 @@
 import { type Command, CommanderError } from "commander";
+import { endAtSignals, interruptedCode } from "./signals";
 
-/** Runs a command of the operator's: exit code 0 done, 1 failed with one line that says why, 2 wrong usage. */
+/** Runs a command of the operator's: exit code 0 done, 1 failed with one line that says why, 2 wrong usage, 130 after Ctrl-C. */
 export async function run(program: Command): Promise<void> {
   program.exitOverride();
+  endAtSignals();
   try {
     await program.parseAsync();
   } catch (error) {
@@ -11,6 +13,6 @@ export async function run(program: Command): Promise<void> {
       return;
     }
     console.error(error instanceof Error ? error.message : String(error));
-    process.exitCode = 1;
+    process.exitCode = interruptedCode() ?? 1;
   }
 }

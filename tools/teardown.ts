@@ -3,6 +3,7 @@ import { environments } from "../config";
 import { ConfigError, readConfig } from "../lib/config";
 import { confirm, regionOf } from "./aws";
 import { run } from "./run";
+import { inSteps } from "./signals";
 import { findersOf } from "./teardown/finders";
 import { removeAll, search } from "./teardown/leftovers";
 import { placeOf } from "./teardown/place";
@@ -17,7 +18,7 @@ const program = new Command("teardown")
   .option("--yes", "remove without asking")
   .addHelpText(
     "after",
-    "\nExit codes: 0 nothing is left, or only data that was not asked for; 1 something is left, or could not be looked at; 2 wrong usage.",
+    "\nExit codes: 0 nothing is left, or only data that was not asked for; 1 something is left, or could not be looked at; 2 wrong usage; 130 after Ctrl-C, when it ends after what it is removing.",
   )
   .action(async ({ env, region: flag, data, yes }) => {
     const input = environments[env];
@@ -34,7 +35,7 @@ const program = new Command("teardown")
     if (doomed.length < leftovers.length) console.log("what is kept holds data: add --data to remove it too");
     if (!doomed.length) console.log("nothing to remove");
     else if (yes || (await confirm(`Remove ${doomed.length} for good?`))) {
-      const failed = await removeAll(doomed, console.log);
+      const failed = await inSteps(() => removeAll(doomed, console.log));
       if (failed.length) throw new Error(`${failed.length} of ${doomed.length} could not be removed`);
     } else throw new Error("nothing removed: answer y, or pass --yes");
     if (unseen.length) throw new Error(`${unseen.length} kinds could not be looked at`);

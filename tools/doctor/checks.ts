@@ -1,4 +1,5 @@
 import { denied } from "../aws";
+import { stopHere } from "../signals";
 import type { Synthesized } from "../templates";
 import type { Account, Mender } from "./account";
 
@@ -181,6 +182,7 @@ export async function mendAll(
   let mended = 0;
   for (const { what, status, mend } of findings) {
     if (status !== "missing" || !mend) continue;
+    stopHere(() => `${mended} mended, the rest is as it was; run it again for that`);
     try {
       await mend(mender);
       mended += 1;

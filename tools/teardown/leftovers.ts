@@ -1,3 +1,5 @@
+import { stopHere } from "../signals";
+
 /** Something of an environment that is still there after its stacks are gone. */
 export interface Leftover {
   readonly kind: string;
@@ -52,15 +54,18 @@ export async function search(finders: readonly Finder[], place: Place): Promise<
   return { leftovers, unseen };
 }
 
-/** Removes one after the other, in the order found. @returns those that could not be removed, with the reason */
+/** Removes one after the other, in the order found; a signal ends it between two. @returns those that could not be removed, with the reason */
 export async function removeAll(
   leftovers: readonly Leftover[],
   say: (line: string) => void,
 ): Promise<{ readonly name: string; readonly why: string }[]> {
   const failed: { name: string; why: string }[] = [];
+  let removed = 0;
   for (const { kind, name, remove } of leftovers) {
+    stopHere(() => `${removed} of ${leftovers.length} removed, the rest is untouched; run it again for that`);
     try {
       await remove();
+      removed += 1;
       say(`removed  ${kind} ${name}`);
     } catch (error) {
       const why = (error as Error).message.split("\n")[0] ?? "";
