@@ -25,7 +25,7 @@ from .vectors import encode_part
 
 MOST_REASONS = 5
 LISTENERS_AT_ONCE = 2048
-SCORES_AT_ONCE = 16 << 20
+SCORES_AT_ONCE = 6 << 20  # 24 MiB: glibc keeps blocks below 32 MiB, larger ones cost page faults every time
 # Of the vectors that serving loads; a part's line stays below 1 MiB at any rank.
 PART_ARTISTS = 512
 MOST_PARTS = 16
