@@ -1,9 +1,10 @@
 import { Logger } from "@aws-lambda-powertools/logger";
 import { Metrics, MetricUnit } from "@aws-lambda-powertools/metrics";
 import type { Context } from "aws-lambda";
+import { discreet, plain } from "./discreet";
 
 /** One logger and one metrics buffer per function. Service name and level come from the POWERTOOLS_* variables. */
-export const logger = new Logger();
+export const logger = new Logger({ jsonReplacerFn: discreet });
 export const metrics = new Metrics({ namespace: process.env.POWERTOOLS_METRICS_NAMESPACE ?? "Segue" });
 export { MetricUnit };
 
@@ -26,7 +27,7 @@ export function observe<E, R>(
       return await handler(event, context);
     } catch (error) {
       logger.error("invocation failed", error as Error);
-      throw error;
+      throw plain(error);
     } finally {
       if (metrics.hasStoredMetrics()) metrics.publishStoredMetrics();
     }
