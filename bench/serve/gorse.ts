@@ -3,6 +3,7 @@ import { writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { startDatabase } from "../../test/support/postgres";
 import type { TestValkey } from "../../test/support/valkey";
 import { listOf } from "./data";
 
@@ -27,13 +28,15 @@ export async function startGorse(folder: string, bin: string, valkey: TestValkey
     if (i % 500 === 499 || i === listeners - 1) await write;
     else void write;
   }
+  // Its users and items would be here; the endpoint that is measured does not ask for them.
+  const database = await startDatabase({ bare: true });
   const [masterPort, masterHttp, port] = [await freePort(), await freePort(), await freePort()];
   const config = join(folder, "gorse.toml");
   writeFileSync(
     config,
     `[database]
 cache_store = "redis://gorse:gorse@127.0.0.1:${valkey.port}/0"
-data_store = "sqlite://${join(folder, "gorse.db")}"
+data_store = "postgres://segue_admin@127.0.0.1:${database.port}/segue?sslmode=disable"
 [master]
 host = "127.0.0.1"
 port = ${masterPort}
@@ -49,8 +52,9 @@ default_n = 20
     children.push(child);
     return child;
   };
-  const stop = () => {
+  const stop = async () => {
     for (const child of children) child.kill("SIGKILL");
+    await database.stop();
   };
   start("gorse-master", "-c", config, "--cache-path", join(folder, "master.cache"));
   await sleep(3000);
@@ -65,7 +69,7 @@ default_n = 20
     const items = answer?.ok ? ((await answer.json()) as { Id: string }[]) : [];
     if (items.length === 20 && items[0]?.Id === `a${listOf(1).artists[0]}`) break;
     if (tries === 60) {
-      stop();
+      await stop();
       throw new Error(`gorse: no answer at ${url} (${answer?.status ?? "no connection"}, ${items.length} items)`);
     }
     await sleep(500);

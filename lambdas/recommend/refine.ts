@@ -21,7 +21,7 @@ export function refine(items: readonly Item[], { limit, exclude, genre, threshol
       (threshold === undefined || item.score >= threshold),
   );
   const chosen = diversity > 0 ? diversify(left, diversity, limit) : left.slice(0, limit);
-  return chosen.map((item, i) => ({ ...item, rank: i + 1 }));
+  return chosen.map((item, i) => (item.rank === i + 1 ? item : { ...item, rank: i + 1 }));
 }
 
 /**

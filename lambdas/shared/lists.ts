@@ -81,20 +81,21 @@ export class Lists {
     value: Pick<Value, "artists" | "scores" | "reasons" | "reasonArtists">,
   ): Promise<Item[]> {
     const artist = await this.#names.of(release, [...value.artists, ...value.reasonArtists]);
-    const items = value.artists.flatMap((no, i) => {
+    const items: Item[] = [];
+    for (const [i, no] of value.artists.entries()) {
       const found = artist(no);
-      if (!found) return [];
+      if (!found) continue;
       const because = artist(value.reasonArtists[value.reasons[i]! - 1] ?? 0);
-      return {
-        rank: 0,
+      items.push({
+        rank: items.length + 1,
         artistId: found.id,
         name: found.name,
         genre: found.genre,
         score: Math.round(value.scores[i]! * 10_000) / 10_000,
         reason: because ? { artistId: because.id, name: because.name, text: `because you play ${because.name}` } : null,
-      };
-    });
-    return items.map((item, i) => ({ ...item, rank: i + 1 }));
+      });
+    }
+    return items;
   }
 
   #decode(key: string, bytes: Buffer, release: string, similar: boolean): Value | undefined {

@@ -73,8 +73,14 @@ const SEGMENT = new RegExp(
 );
 export const isSegment = (text: string): boolean => SEGMENT.test(text);
 
-/** The release's mark inside each value: first four bytes of SHA-256 of its id, read little-endian. */
-export const releaseTag = (release: string): number => createHash("sha256").update(release).digest().readUInt32LE(0);
+let tagged = { release: "", tag: 0 };
+/** The release's mark inside each value: first four bytes of SHA-256 of its id, read little-endian. The last one is remembered. */
+export function releaseTag(release: string): number {
+  if (release !== tagged.release) {
+    tagged = { release, tag: createHash("sha256").update(release).digest().readUInt32LE(0) };
+  }
+  return tagged.tag;
+}
 
 /** The same number in [0, 1) for the same text on every machine, evenly spread. */
 export const unitHash = (text: string): number => createHash("sha256").update(text).digest().readUInt32BE(0) / 2 ** 32;
