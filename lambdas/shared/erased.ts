@@ -6,9 +6,9 @@ export const ERASED_EVENT = { erased: true } as const;
 export const isErasedEvent = (event: unknown): boolean =>
   typeof event === "object" &&
   event !== null &&
-  Object.keys(event).length === 1 &&
   "erased" in event &&
-  event.erased === true;
+  event.erased === true &&
+  Object.keys(event).length === 1;
 
 /**
  * What is remembered of an erased listener: it tells a returning event of theirs, and leads to nobody, with or without the key of

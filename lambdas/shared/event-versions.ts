@@ -33,7 +33,8 @@ export function eventReader<E>(versions: readonly EventVersion[]): (event: unkno
     const parsed = first.schema.safeParse(event);
     if (!parsed.success) return { ok: false, issue: parsed.error.issues[0]! };
     let read: unknown = parsed.data;
-    for (const { upcast } of versions.slice((named as number) - 1)) if (upcast) read = upcast(read);
+    for (let version = named as number; version < versions.length; version++)
+      read = versions[version - 1]!.upcast!(read);
     return { ok: true, event: read as E };
   };
 }

@@ -1,6 +1,7 @@
 import type { Event } from "../../shared/events";
 import { placeAt, UNKNOWN } from "../../shared/places";
 import { maskPii } from "../../shared/privacy";
+import { remembered } from "../../shared/remembered";
 import type { CleanEvent } from "../columns";
 import { normaliseGenre, normaliseText } from "./normalise";
 
@@ -12,8 +13,10 @@ export interface ArtistCard {
   readonly seen_at: string;
 }
 
-const freeText = (text: string | undefined): string | null =>
-  text === undefined ? null : maskPii(normaliseText(text));
+const clean = (text: string): string => maskPii(normaliseText(text));
+/** Titles, names and genres repeat; what people search for is not kept. */
+const cleanOnCard = remembered(clean);
+const cleanGenre = remembered((genre) => maskPii(normaliseGenre(genre)));
 
 /**
  * Turns a valid event into its row: free text normalised and masked, the location reduced to its place, times in UTC,
@@ -24,6 +27,7 @@ const freeText = (text: string | undefined): string | null =>
 export function cleanEvent(event: Event, listenerId: string, arrivalTime: string, fileKey: string): CleanEvent {
   const { card, location } = event;
   const play = event.type === "play" ? event : undefined;
+  const { city, region, country } = location ? placeAt(location.latitude, location.longitude) : UNKNOWN;
   const shown = event.type === "click" || event.type === "play" || event.type === "impression" ? event : undefined;
   return {
     event_id: event.eventId,
@@ -40,11 +44,13 @@ export function cleanEvent(event: Event, listenerId: string, arrivalTime: string
     release: shown?.release ?? null,
     variant: shown?.variant ?? null,
     position: shown?.position ?? null,
-    query: freeText(event.type === "search" ? event.query : undefined),
-    title: freeText(card?.title),
+    query: event.type === "search" ? clean(event.query) : null,
+    title: card?.title === undefined ? null : cleanOnCard(card.title),
     rank: card?.rank ?? null,
-    genre: card?.genre === undefined ? null : maskPii(normaliseGenre(card.genre)),
-    ...(location ? placeAt(location.latitude, location.longitude) : UNKNOWN),
+    genre: card?.genre === undefined ? null : cleanGenre(card.genre),
+    city,
+    region,
+    country,
     file_key: fileKey,
   };
 }
@@ -52,6 +58,6 @@ export function cleanEvent(event: Event, listenerId: string, arrivalTime: string
 /** The artist that an event is about, or undefined when it is about none. */
 export function artistOf(event: Event, row: CleanEvent): ArtistCard | undefined {
   if (row.artist_id === null) return undefined;
-  const name = freeText(event.card?.artist) ?? "";
+  const name = event.card?.artist === undefined ? "" : cleanOnCard(event.card.artist);
   return { artist_id: row.artist_id, name, genre: row.genre ?? "", seen_at: row.arrival_time };
 }

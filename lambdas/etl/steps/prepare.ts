@@ -1,6 +1,7 @@
 import { isErasedEvent } from "../../shared/erased";
-import { defaultRules, type EventRules } from "../../shared/events";
+import { defaultRules, type Event, type EventRules } from "../../shared/events";
 import { pseudonym } from "../../shared/pseudonym";
+import { remembered } from "../../shared/remembered";
 import type { CleanEvent } from "../columns";
 import { fileKeys, hourOf } from "../keys";
 import { type ArtistCard, artistOf, cleanEvent } from "./clean";
@@ -45,12 +46,17 @@ export function prepare(records: readonly ReceivedRecord[], key: Buffer, rules: 
   const keys = fileKeys(records);
   const raw = new Map<string, string[]>();
   const quarantine = new Map<string, Quarantined>();
-  const rows = new Map<string, CleanEvent>();
+  const seen = new Set<string>();
+  const rows: CleanEvent[] = [];
   const artists = new Map<string, ArtistCard>();
-  const places = new Map<string, readonly [record: ReceivedRecord, index: number, event: unknown]>();
+  /** Of each row: its record and, in there, its index. */
+  const origins: ReceivedRecord[] = [];
+  const indexes: number[] = [];
   const listeners = new Map<string, string>();
   const listenerOf = (accountId: string): string => {
-    const listenerId = listeners.get(accountId) ?? pseudonym(key, accountId);
+    const known = listeners.get(accountId);
+    if (known !== undefined) return known;
+    const listenerId = pseudonymsOf(key)(accountId);
     listeners.set(accountId, listenerId);
     return listenerId;
   };
@@ -81,25 +87,53 @@ export function prepare(records: readonly ReceivedRecord[], key: Buffer, rules: 
         return;
       }
       const { event } = checked;
-      const row = cleanEvent(event, listenerOf(event.listenerId), arrivalTime, fileKey);
-      if (rows.has(row.event_id)) {
+      if (seen.has(event.eventId)) {
         duplicates++;
         return;
       }
-      rows.set(row.event_id, row);
-      places.set(row.event_id, [record, index, sent]);
-      const artist = artistOf(event, row);
-      if (artist) artists.set(artist.artist_id, merged(artists.get(artist.artist_id), artist));
+      seen.add(event.eventId);
+      const row = cleanEvent(event, listenerOf(event.listenerId), arrivalTime, fileKey);
+      rows.push(row);
+      origins.push(record);
+      indexes.push(index);
+      addArtist(artists, event, row);
     });
   }
   const placeOf = (eventId: string): [string, Place] => {
-    const [record, index, event] = places.get(eventId)!;
+    const row = rows.findIndex(({ event_id }) => event_id === eventId);
+    const record = origins[row]!;
+    const index = indexes[row]!;
+    const read = deserialise(record.bytes);
     const { shard, sequenceNumber } = record;
-    return [keys.quarantine(record, index), { event, shard, sequenceNumber, index }];
+    return [
+      keys.quarantine(record, index),
+      { event: read.ok ? read.envelope.events[index] : undefined, shard, sequenceNumber, index },
+    ];
   };
-  return { raw, quarantine, rows: [...rows.values()], listeners, artists: [...artists.values()], duplicates, placeOf };
+  return { raw, quarantine, rows, listeners, artists: [...artists.values()], duplicates, placeOf };
 }
 
 /** The first card that says something wins. */
-const merged = (known: ArtistCard | undefined, next: ArtistCard): ArtistCard =>
-  known ? { ...known, name: known.name || next.name, genre: known.genre || next.genre } : next;
+function addArtist(artists: Map<string, ArtistCard>, event: Event, row: CleanEvent): void {
+  if (row.artist_id === null) return;
+  const known = artists.get(row.artist_id);
+  if (known?.name && known.genre) return;
+  const next = artistOf(event, row);
+  if (next)
+    artists.set(row.artist_id, {
+      ...next,
+      ...known,
+      name: known?.name || next.name,
+      genre: known?.genre || next.genre,
+    });
+}
+
+const pseudonyms = new WeakMap<Buffer, (accountId: string) => string>();
+/** The pseudonyms by one key, with those of late kept: the same people come again. */
+function pseudonymsOf(key: Buffer): (accountId: string) => string {
+  const known = pseudonyms.get(key);
+  if (known) return known;
+  const made = remembered((accountId) => pseudonym(key, accountId));
+  pseudonyms.set(key, made);
+  return made;
+}
