@@ -1,0 +1,159 @@
+/**
+ * `npm run bench:features -- --millions 1,10,50`: time and memory of a run's features in Postgres and on Spark, over the same events, and how
+ * both grow. Both run on this machine alone.
+ */
+import { execFile } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { availableParallelism, tmpdir, totalmem } from "node:os";
+import path from "node:path";
+import { promisify } from "node:util";
+import { Command } from "commander";
+import { exportSources } from "../../lambdas/features/engine";
+import { buildFeatures } from "../../lambdas/features/features";
+import type { Bucket } from "../../lambdas/shared/storage";
+import { startDatabase } from "../../test/support/postgres";
+import { ensureSpark, runSpark } from "../../test/support/spark";
+import { AS_OF, eventsQuery, fillSql, peopleSql } from "./workload";
+
+const run = { runId: "20261122t000000-1a2b3c4d", asOf: AS_OF };
+/** What the features function may take, seconds. */
+const FUNCTION_LIMIT = 900;
+const say = (text: string) => process.stderr.write(`${text} …\n`);
+
+interface Figure {
+  readonly engine: "Postgres" | "Spark";
+  readonly events: number;
+  readonly seconds: number;
+  /** Most memory that the engine's process held, bytes; 0 where the system does not say. */
+  readonly memory: number;
+  readonly interactions: number;
+}
+
+const fileBucket = (folder: string): Bucket => ({
+  async put(key, body) {
+    const file = path.join(folder, key);
+    await mkdir(path.dirname(file), { recursive: true });
+    await writeFile(file, body);
+  },
+  read: () => Promise.reject(new Error("not read here")),
+  text: () => Promise.reject(new Error("not read here")),
+  list: async () => [],
+  remove: async () => {},
+});
+
+function peak(pid: number): number {
+  const file = `/proc/${pid}/status`;
+  const [, kilobytes = "0"] = (existsSync(file) && /VmHWM:\s+(\d+)/.exec(readFileSync(file, "utf8"))) || [];
+  return Number(kilobytes) * 1024;
+}
+
+async function measure(events: number, sparkMemory: string): Promise<Figure[]> {
+  const folder = await mkdtemp(path.join(tmpdir(), "segue-bench-"));
+  const database = await startDatabase();
+  try {
+    const admin = await database.connect();
+    say(`${events} events into Postgres`);
+    await admin.query(peopleSql);
+    await admin.query(fillSql(events));
+    await admin.query("ANALYZE");
+    const client = await database.connect("segue_features");
+    const { rows } = await client.query<{ pid: number }>("SELECT pg_backend_pid() AS pid");
+    say("features in Postgres");
+    const start = performance.now();
+    const { counts } = await buildFeatures(client, fileBucket(path.join(folder, "postgres")), run);
+    const seconds = (performance.now() - start) / 1000;
+    const memory = peak(rows[0]!.pid) + process.resourceUsage().maxRSS * 1024;
+    const postgres: Figure = { engine: "Postgres", events, seconds, memory, interactions: counts.interactions };
+
+    const lake = path.join(folder, "lake");
+    const exported = await exportSources(client, fileBucket(lake), run);
+    await database.stop();
+    say("the same events as Parquet");
+    const python = await ensureSpark();
+    const settings = {
+      "spark.driver.memory": sparkMemory,
+      "spark.local.dir": folder,
+      "spark.sql.shuffle.partitions": String(availableParallelism() * 4),
+    };
+    const flags = Object.entries(settings).flatMap(([name, value]) => ["--conf", `${name}=${value}`]);
+    const script = path.join(__dirname, "generate.py");
+    await promisify(execFile)(python, [script, lake, String(events), eventsQuery("spark")], {
+      env: {
+        ...process.env,
+        JAVA_HOME: "",
+        SPARK_LOCAL_IP: "127.0.0.1",
+        PYSPARK_SUBMIT_ARGS: [...flags, "pyspark-shell"].join(" "),
+      },
+    });
+    say("features on Spark");
+    const [outcome] = await runSpark([{ lake, runId: run.runId, asOf: AS_OF.toISOString(), ...exported }], settings);
+    if (!outcome?.counts) throw new Error(`Spark: ${outcome?.error}`);
+    const spark: Figure = { engine: "Spark", events, ...outcome, interactions: outcome.counts.interactions ?? 0 };
+    if (spark.interactions !== postgres.interactions) {
+      throw new Error(
+        `Postgres has ${postgres.interactions} interactions, Spark ${spark.interactions}: not the same work`,
+      );
+    }
+    return [postgres, spark];
+  } finally {
+    await database.stop().catch(() => {});
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** How a figure grows with the events between two sizes: 1 is linear. */
+const exponent = (a: Figure, b: Figure, of: "seconds" | "memory") =>
+  Math.log(b[of] / a[of]) / Math.log(b.events / a.events);
+
+function report(figures: readonly Figure[]): void {
+  const gb = (bytes: number) => (bytes / 2 ** 30).toFixed(1);
+  console.log(
+    `${availableParallelism()} cores, ${gb(totalmem())} GB; Spark with as many threads; its start is not in the time`,
+  );
+  for (const engine of ["Postgres", "Spark"] as const) {
+    const mine = figures.filter((figure) => figure.engine === engine);
+    mine.forEach((figure, i) => {
+      const { events, seconds, memory, interactions } = figure;
+      const before = mine[i - 1];
+      const growth = before
+        ? `, grows by ${exponent(before, figure, "seconds").toFixed(2)} in time, ${exponent(before, figure, "memory").toFixed(2)} in memory`
+        : "";
+      const each = ((seconds / events) * 1e6).toFixed(1).padStart(6);
+      console.log(
+        `${engine.padEnd(9)} ${String(events / 1e6).padStart(4)} M events (${interactions} interactions) ${seconds.toFixed(1).padStart(8)} s ${each} µs an event ${gb(memory).padStart(6)} GB${growth}`,
+      );
+    });
+    const last = mine.at(-1)!;
+    if (engine === "Postgres") {
+      const most = (FUNCTION_LIMIT / last.seconds) * last.events;
+      console.log(
+        `          the function's ${FUNCTION_LIMIT / 60} minutes hold about ${Math.round(most / 1e6)} M events at this rate`,
+      );
+    }
+  }
+  for (const figure of figures.filter(({ engine }) => engine === "Postgres")) {
+    const spark = figures.find(({ engine, events }) => engine === "Spark" && events === figure.events)!;
+    console.log(`Postgres / Spark at ${figure.events / 1e6} M: ${(figure.seconds / spark.seconds).toFixed(2)}`);
+  }
+}
+
+async function main() {
+  const { millions, sparkMemory } = new Command("npm run bench:features --")
+    .description("Time and memory of a run's features in Postgres and on Spark.")
+    .option("--millions <list>", "events of each size, in millions", "1,10,50")
+    .option("--spark-memory <size>", "memory of Spark's process", "8g")
+    .parse()
+    .opts<{ millions: string; sparkMemory: string }>();
+  const sizes = millions.split(",").map(Number);
+  if (!sizes.length || sizes.some((size) => !(size > 0)))
+    throw new Error(`--millions ${millions}: must be numbers above 0, such as 1,10,50`);
+  const figures: Figure[] = [];
+  for (const size of sizes) figures.push(...(await measure(Math.round(size * 1e6), sparkMemory)));
+  report(figures);
+}
+
+main().catch((error: Error) => {
+  console.error(`bench:features: ${error.message}`);
+  process.exitCode = 1;
+});
