@@ -28,7 +28,7 @@ and not for inferring age, place or any other trait of a listener.
 
 {data["interactions"]:,} interactions of {data["listeners"]:,} listeners with {data["artists"]:,} artists,
 from {data["first"]} to {data["last"]}. An interaction is a listener, an artist and a day, weighted by what was played,
-liked and clicked. Listeners are known by a pseudonymous id; the model holds no listener's data, only artists' vectors
+liked and clicked ({_worths(evaluation["feedback"])}). Listeners are known by a pseudonymous id; the model holds no listener's data, only artists' vectors
 and weights, and lists of segments of ten listeners or more.
 
 ## Evaluation
@@ -44,6 +44,8 @@ Recall@{k} and NDCG@{k} of the model. A group with few listeners has an uncertai
 
 {_groups(evaluation["groups"], k)}
 
+{_calibration(evaluation["calibration"])}With half of each history missing NDCG@{k} is {evaluation["robustness"][-1][f"ndcg@{k}"]:.4f}.
+
 Beside the model: the popular list, random lists and item-kNN (cosine). `report.html` has the intervals and plots.
 
 ## Limits
@@ -53,6 +55,18 @@ Beside the model: the popular list, random lists and item-kNN (cosine). `report.
 - Popular artists are favoured: coverage@{k} is the share of candidates that appear in any list.
 - Scores order artists for one listener. They are not probabilities, and not comparable between listeners.
 """
+
+
+def _worths(feedback: dict[str, Any]) -> str:
+    said = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in feedback["chosen"].items())
+    return f"{said}; {'learned on the past' if feedback['trials'] else 'as given'}"
+
+
+def _calibration(found: dict[str, Any] | None) -> str:
+    if found is None:
+        return ""
+    low, high = found["interval"]
+    return f"What is played differs from what scores predict by {found['error']:.4f} ({low:.4f} to {high:.4f}) on average. "
 
 
 def _metrics(metrics: dict[str, dict[str, float]]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,17 @@ from .segments import places
 INTERACTIONS = {"listener_id": "string", "artist_no": "integer", "weight": "number", "time": "timestamp"}
 LISTENERS = {"listener_id": "string", "age_group": "string", "country": "string", "region": "string"}
 ARTISTS = {"artist_no": "integer"}
+# Read where they are there: counts of the day, and facts of the artist.
+COUNTS = ("plays", "likes", "clicks", "skips", "shown", "shown_clicks")
+FACTS = {
+    "genre": "string",
+    "followers": "number",
+    "active_days": "number",
+    "trending_rank": "number",
+    "plays": "number",
+    "likes": "number",
+    "listened_mean": "number",
+}
 
 
 @dataclass(frozen=True)
@@ -34,6 +45,8 @@ class Dataset:
     times: np.ndarray
     age_groups: np.ndarray
     places: np.ndarray
+    counts: dict[str, np.ndarray] = field(default_factory=dict)  # of each interaction, those of COUNTS that there are
+    facts: dict[str, np.ndarray] = field(default_factory=dict)  # of each artist, those of FACTS: floats or strings
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -59,7 +72,8 @@ def read_dataset(
     `artist_numbers` are the artists' positions in place of those with an interaction. Raises SegueError, naming channel
     and column, for a channel that is absent or empty, a missing column, a wrong type, a null, a weight that is negative
     or not a number, an unknown artist, or data with fewer than two listeners or artists."""
-    table = _read(interactions, "interactions", INTERACTIONS, keep=keep)
+    counted = {**INTERACTIONS, **dict.fromkeys(COUNTS, "integer")}
+    table = _read(interactions, "interactions", counted, tuple(INTERACTIONS), keep)
     profile = _read(listeners, "listeners", LISTENERS, required=("listener_id",))
     numbers, weights, times = _values(table, read_catalogue(artists))
     if artist_numbers is None:
@@ -69,9 +83,29 @@ def read_dataset(
     ids, rows = _codes(table["listener_id"])
     require_two(len(ids), len(artist_numbers))
     age_groups, where = _profiles(profile, ids)
+    counts = {name: _whole(table, name) for name in COUNTS if name in table.column_names}
     return Dataset(
-        ids, artist_numbers.astype(np.int32), rows, columns.astype(np.int32), weights, times, age_groups, where
+        *(ids, artist_numbers.astype(np.int32), rows, columns.astype(np.int32), weights, times, age_groups, where),
+        *(counts, _facts(artists, artist_numbers)),
     )
+
+
+def _whole(table: pa.Table, name: str) -> np.ndarray:
+    return table[name].cast(pa.int32()).fill_null(0).to_numpy()
+
+
+def _facts(artists: Path, numbers: np.ndarray) -> dict[str, np.ndarray]:
+    """FACTS of these artists; an unknown number is NaN, an unknown word empty."""
+    table = _read(artists, "artists", {**ARTISTS, **FACTS}, tuple(ARTISTS))
+    at = pc.index_in(pa.array(numbers, table["artist_no"].type), value_set=table["artist_no"].combine_chunks())
+    found: dict[str, np.ndarray] = {}
+    for name in (name for name in FACTS if name in table.column_names):
+        column = table[name].take(at)
+        if FACTS[name] == "string":
+            found[name] = column.cast(pa.string()).fill_null("").to_numpy().astype(object)
+        else:
+            found[name] = column.cast(pa.float64()).fill_null(float("nan")).to_numpy()
+    return found
 
 
 def read_catalogue(artists: Path) -> np.ndarray:

@@ -19,6 +19,7 @@ from .pairs import Pairs
 DAY = 86_400_000
 ENOUGH_LISTENERS = 200
 MOST_LISTENERS = 20_000
+RANKED = 96 << 20  # scores of the listeners that settings are chosen by
 SHARES = (0.2, 0.3, 0.4)
 
 
@@ -95,9 +96,11 @@ def split_at(data: Dataset, cutoff: int, seed: int = 0) -> Holdout:
     return Holdout(cutoff, history, masked, relevant, candidates, listeners)
 
 
-def random_holdout(pairs: Pairs, seed: int, share: float = 0.2, most: int = 2000) -> tuple[Pairs, Pairs]:
-    """For choosing settings: hides `share` of the pairs of up to `most` listeners with five or more, at random. Returns
-    what is left to train on, and the hidden pairs."""
+def random_holdout(pairs: Pairs, seed: int, share: float = 0.2, most: int | None = None) -> tuple[Pairs, Pairs]:
+    """For choosing settings: hides `share` of the pairs of up to `most` listeners with five or more, at random; by
+    default of 2,000 to 8,000, as many as are soon ranked. Of 2,000 the choice among some fifty settings is worth less
+    than it seems. Returns what is left to train on, and the hidden pairs."""
+    most = int(np.clip(RANKED // max(1, pairs.width), 2000, 8000)) if most is None else most
     generator = np.random.default_rng(seed)
     able = np.flatnonzero(pairs.lengths >= 5)
     chosen = generator.choice(able, min(most, len(able)), replace=False) if len(able) else able
@@ -142,34 +145,3 @@ def nearest(history: Pairs, device: torch.device) -> ScoreRows:
         return scores
 
     return score
-
-
-def gaps(groups: list[dict[str, object]], metric: str, smallest: int = 30) -> list[dict[str, object]]:
-    """For each attribute the largest difference of a metric between its groups of `smallest` listeners or more."""
-    found = []
-    for by in dict.fromkeys(str(group["by"]) for group in groups):
-        figures = {
-            str(group["value"]): float(str(group[metric]))
-            for group in groups
-            if group["by"] == by and int(str(group["listeners"])) >= smallest
-        }
-        if len(figures) > 1:
-            low, high = min(figures, key=figures.__getitem__), max(figures, key=figures.__getitem__)
-            gap = round(figures[high] - figures[low], 6)
-            found.append({"by": by, "metric": metric, "gap": gap, "lowest": low, "highest": high})
-    return found
-
-
-def by_group(ranking: Ranking, name: str, values: np.ndarray) -> list[dict[str, object]]:
-    """Metrics of each value of a listener attribute (object [all listeners]); the empty value is the unknown one."""
-    own = values[ranking.listeners].astype(str)
-    return [
-        {
-            "by": name,
-            "value": str(value),
-            "listeners": int((own == value).sum()),
-            f"recall@{ranking.k}": round(float(ranking.recall[own == value].mean()), 6),
-            f"ndcg@{ranking.k}": round(float(ranking.ndcg[own == value].mean()), 6),
-        }
-        for value in np.unique(own)
-    ]

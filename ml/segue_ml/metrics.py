@@ -31,6 +31,9 @@ class Ranking:
     precision: np.ndarray  # average precision at k
     hit: np.ndarray  # 1.0 where the list holds a relevant artist
     shown: np.ndarray
+    lists: np.ndarray  # int32 [listeners, k]: artists, best first; -1 behind the end
+    scores: np.ndarray  # float32 [listeners, k], of the lists
+    hits: np.ndarray  # bool [listeners, k]: relevant
 
     def means(self) -> dict[str, float]:
         return {
@@ -42,16 +45,31 @@ class Ranking:
             f"coverage@{self.k}": self.coverage,
         }
 
-    def intervals(self, seed: int, resamples: int = 1000) -> dict[str, list[float]]:
-        """95 % bootstrap intervals of the means over listeners [low, high] (Efron's percentile method)."""
-        generator = np.random.default_rng(seed)
-        values = np.stack([self.recall, self.ndcg, self.auc, self.precision, self.hit], 1)
-        means = np.empty((resamples, values.shape[1]))
-        for at in range(resamples):
-            means[at] = values[generator.integers(len(values), size=len(values))].mean(0)
-        low, high = np.quantile(means, (0.025, 0.975), axis=0).tolist()
+    def intervals(self, seed: int, played: np.ndarray, everybody: int, resamples: int = 1000) -> dict[str, list[float]]:
+        """95 % bootstrap intervals over listeners [low, high] of all that `means` and `popularity` say."""
+        share, listed = np.maximum(played, 1) / max(1, everybody), self.lists >= 0
+        own = np.where(listed, share[self.lists], 1.0)
+        length = np.maximum(1, listed.sum(1))
+        surprise, popular = -np.log2(own).sum(1) / length, np.where(listed, own, 0.0).sum(1) / length
+        values = np.stack([self.recall, self.ndcg, self.auc, self.precision, self.hit, surprise, popular], 1)
         names = [f"recall@{self.k}", f"ndcg@{self.k}", "auc", f"map@{self.k}", f"hit@{self.k}"]
-        return {name: [low[at], high[at]] for at, name in enumerate(names)}
+        names += [f"novelty@{self.k}", f"popularity@{self.k}"]
+        low, high = bootstrap(values, seed, resamples).tolist()
+        found = {name: [low[at], high[at]] for at, name in enumerate(names)}
+        return {**found, f"coverage@{self.k}": self._coverage(seed)}
+
+    def _coverage(self, seed: int, resamples: int = 200) -> list[float]:
+        """The figure ± half the width of the resamples' interval: a resample holds fewer different listeners, so that its
+        own coverage is always too low."""
+        generator = np.random.default_rng(seed)
+        reached, width = int((self.shown > 0).sum()), len(self.shown)
+        counts = np.empty(resamples)
+        for at in range(resamples):
+            lists = self.lists[generator.integers(len(self.lists), size=len(self.lists))]
+            counts[at] = np.count_nonzero(np.bincount(lists[lists >= 0], minlength=width))
+        low, high = np.quantile(counts, (0.025, 0.975))
+        half = (high - low) / 2 * self.coverage / max(1, reached)
+        return [max(0.0, self.coverage - half), min(1.0, self.coverage + half)]
 
     def popularity(self, listeners: np.ndarray, everybody: int) -> dict[str, float]:
         """How popular the listed artists are, by the listeners of each artist and the number of all listeners. Novelty is
@@ -63,6 +81,15 @@ class Ranking:
             f"novelty@{self.k}": float(-(self.shown * np.log2(share)).sum() / total),
             f"popularity@{self.k}": float((self.shown * share).sum() / total),
         }
+
+
+def bootstrap(values: np.ndarray, seed: int, resamples: int = 1000) -> np.ndarray:
+    """95 % interval of the mean of each column of values [listeners, columns]: [2, columns] (Efron's percentiles)."""
+    generator = np.random.default_rng(seed)
+    means = np.empty((resamples, values.shape[1]))
+    for at in range(resamples):
+        means[at] = values[generator.integers(len(values), size=len(values))].mean(0)
+    return np.quantile(means, (0.025, 0.975), axis=0)
 
 
 def rank_all(
@@ -91,6 +118,8 @@ def rank_all(
     recall, ndcg, auc, precision, hit = (np.zeros(len(rows)) for _ in range(5))
     place = np.arange(1, k_used + 1)
     shown = np.zeros(relevant.width, np.int64)
+    lists, values = np.full((len(rows), k_used), -1, np.int32), np.zeros((len(rows), k_used), np.float32)
+    found = np.zeros((len(rows), k_used), bool)
     step = max(1, BLOCK // max(1, relevant.width))
     for first in range(0, len(rows), step):
         part = rows[first : first + step]
@@ -102,6 +131,8 @@ def rank_all(
         best, top = torch.topk(scores, k_used, dim=1)
         chosen, listed = top.cpu().numpy(), torch.isfinite(best).cpu().numpy()
         hits = relevant.has(np.repeat(part, k_used), chosen.ravel()).reshape(chosen.shape) & listed
+        lists[here][listed], values[here][listed] = chosen[listed], best.cpu().numpy()[listed]
+        found[here] = hits
         count = relevant.lengths[part]
         recall[here] = hits.sum(1) / count
         ndcg[here] = hits @ discount.numpy() / ideal[np.minimum(count, k_used)]
@@ -111,7 +142,7 @@ def rank_all(
         if with_auc:
             auc[here] = _auc(scores, relevant, part, device)
     coverage = float((shown > 0).sum() / max(1, allowed.sum()))
-    return Ranking(rows, recall, ndcg, auc, coverage, k, precision, hit, shown)
+    return Ranking(rows, recall, ndcg, auc, coverage, k, precision, hit, shown, lists, values, found)
 
 
 def _auc(scores: Tensor, relevant: Pairs, rows: np.ndarray, device: torch.device) -> np.ndarray:

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-WIDTH, LABEL, ROW = 640, 150, 26
+from .plots import Bar, bars, curve, diverging
+
 STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem;color:#1d2433}
 table{border-collapse:collapse;margin:1rem 0}td,th{padding:.25rem .7rem;text-align:right;border-bottom:1px solid #d8dde6}
 td:first-child,th:first-child{text-align:left}svg{max-width:100%;height:auto}text{font:13px system-ui,sans-serif}"""
-
-
-@dataclass(frozen=True)
-class Bar:
-    """One bar of a plot; `interval` is drawn as a line over its end."""
-
-    label: str
-    value: float
-    interval: list[float] | None
 
 
 def report(evaluation: dict[str, Any]) -> str:
@@ -39,17 +30,30 @@ def report(evaluation: dict[str, Any]) -> str:
         parts.append(bars(metric, found))
     parts.append("<h2>Popularity bias</h2><p>Mean share of listeners who already played a listed artist.</p>")
     name = f"popularity@{k}"
-    parts.append(bars(name, [Bar(who, values[name], None) for who, values in metrics.items()]))
+    parts.append(bars(name, [Bar(who, values[name], intervals[who][name]) for who, values in metrics.items()]))
     parts.append("<h2>By group</h2>")
     for by in dict.fromkeys(group["by"] for group in evaluation["groups"]):
         own = [group for group in evaluation["groups"] if group["by"] == by]
         labels = [f"{group['value'] or 'unknown'} ({group['listeners']:,})" for group in own]
-        found = [Bar(label, group[f"ndcg@{k}"], None) for label, group in zip(labels, own, strict=True)]
+        name = f"ndcg@{k}"
+        found = [Bar(label, group[name], group["intervals"][name]) for label, group in zip(labels, own, strict=True)]
         parts.append(bars(f"ndcg@{k} by {by}", found))
-    gaps = [[gap["by"], gap["metric"], f"{gap['gap']:.4f}", gap["lowest"] or "unknown", gap["highest"] or "unknown"]
-            for gap in evaluation["gaps"]]  # fmt: skip
+    gaps = [
+        [
+            gap["by"],
+            gap["metric"],
+            f"{gap['gap']:.4f} ({_ends(gap['interval'])})",
+            gap["lowest"] or "unknown",
+            gap["highest"] or "unknown",
+        ]
+        for gap in evaluation["gaps"]
+    ]
     if gaps:
         parts += ["<h2>Gaps</h2>", _table(["between groups by", "metric", "gap", "lowest", "highest"], gaps)]
+    parts += _calibration(evaluation["calibration"])
+    parts += _robustness(evaluation["robustness"], metrics["model"], k)
+    parts += _mattered(evaluation["mattered"])
+    parts += _feedback(evaluation["feedback"])
     settings = [[name, f"{value:g}"] for name, value in evaluation["hyperparameters"].items()]
     seconds = [[name, f"{value:.1f} s"] for name, value in evaluation["timings"].items()]
     parts += ["<h2>Settings</h2>", _table(["", ""], settings), "<h2>Time</h2>", _table(["phase", "time"], seconds)]
@@ -57,27 +61,78 @@ def report(evaluation: dict[str, Any]) -> str:
     return f'<!doctype html><html lang="en"><head>{head}</head><body>{"".join(parts)}</body></html>\n'
 
 
-def bars(title: str, rows: list[Bar]) -> str:
-    """A horizontal bar chart as SVG."""
-    longest = max([1e-9, *(max(row.value, *(row.interval or [0.0])) for row in rows)])
-    scale = (WIDTH - LABEL - 70) / longest
-    shapes = []
-    for at, row in enumerate(rows):
-        top, end = 30 + at * ROW, LABEL + max(0.0, row.value) * scale
-        right = end
-        shapes.append(f'<text x="{LABEL - 8}" y="{top + 14}" text-anchor="end">{escape(row.label)}</text>')
-        shapes.append(f'<rect x="{LABEL}" y="{top}" width="{end - LABEL:.1f}" height="18" fill="#5b7fc7"/>')
-        if row.interval:
-            low, right = (LABEL + edge * scale for edge in row.interval)
-            line = f'x1="{low:.1f}" x2="{right:.1f}" y1="{top + 9}" y2="{top + 9}"'
-            shapes.append(f'<line {line} stroke="#1d2433" stroke-width="2"/>')
-        shapes.append(f'<text x="{max(end, right) + 6:.1f}" y="{top + 14}">{row.value:.4f}</text>')
-    height = 36 + ROW * len(rows)
-    heading = f'<text x="0" y="18" font-weight="600">{escape(title)}</text>'
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" role="img" '
-        f'aria-label="{escape(title)}">{heading}{"".join(shapes)}</svg>'
-    )
+def _ends(interval: list[float]) -> str:
+    return f"{interval[0]:.4f} to {interval[1]:.4f}"
+
+
+def _calibration(found: dict[str, Any] | None) -> list[str]:
+    if found is None:
+        return []
+    points = [(one["predicted"], one["observed"]) for one in found["curve"]]
+    return [
+        "<h2>Calibration</h2>",
+        "<p>What share of the listed artists with a score is played is learned from half of the listeners and compared with "
+        f"what the other {found['listeners']:,} played. Mean absolute difference (expected calibration error): "
+        f"{found['error']:.4f} ({_ends(found['interval'])}).</p>",
+        curve("played, by what was predicted", points, "predicted", "played", diagonal=True),
+    ]
+
+
+def _robustness(found: list[dict[str, Any]], whole: dict[str, float], k: int) -> list[str]:
+    names = [f"recall@{k}", f"ndcg@{k}"]
+    rows = [["0 %", *(f"{whole[name]:.4f}" for name in names)]]
+    rows += [
+        [f"{one['dropped']:.0%}", *(f"{one[name]:.4f} ({_ends(one['intervals'][name])})" for name in names)]
+        for one in found
+    ]
+    points = [(0.0, whole[names[1]]), *((one["dropped"], one[names[1]]) for one in found)]
+    return [
+        "<h2>When events are lost</h2><p>The same model and lists, made from histories of which a share is missing.</p>",
+        _table(["missing", *names], rows),
+        curve(f"{names[1]} by the share that is missing", points, "missing", names[1]),
+    ]
+
+
+def _feedback(found: dict[str, Any]) -> list[str]:
+    chosen = found["chosen"]
+    if not found["trials"]:
+        return ["<h2>Worth of feedback</h2><p>The weights that the interactions came with: nothing to learn them from.</p>"]
+    rows = [
+        [*(f"{trial[name]:g}" for name in chosen), f"{trial['quality']:.4f}"] for trial in found["trials"]
+    ]
+    said = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in chosen.items())
+    return [
+        f"<h2>Worth of feedback</h2><p>Beside a whole play, learned on the time before the holdout: {escape(said)}. "
+        "Half-life in days, 0 for none; quality is the mean of recall and NDCG of a small model.</p>",
+        _table([*(name.replace("_", " ") for name in chosen), "quality"], rows),
+    ]
+
+
+def _mattered(found: dict[str, Any] | None) -> list[str]:
+    if found is None:
+        return []
+    rows = [
+        [
+            one["feature"],
+            f"{one['positive']:.3f}",
+            f"{one['negative']:.3f}",
+            f"{one['difference']:+.3f} ({_ends(one['interval'])})",
+            f"{one['weight']:+.3f}",
+        ]
+        for one in found["features"]
+    ]
+    return [
+        f"<h2>What mattered</h2><p>Artists of {found['positive']:,} days with positive feedback (played or liked, never "
+        f"skipped) beside those of {found['negative']:,} with negative feedback (skipped or shown, never played). The "
+        "difference is in standard deviations; the weight is of a logistic regression on all features together, in "
+        f"log-odds for a standard deviation. The regression puts a positive above a negative in {found['auc']:.1%} of pairs "
+        "of listeners that it was not made from.</p>",
+        _table(["feature", "positive", "negative", "difference", "weight"], rows),
+        diverging(
+            "positive over negative, in standard deviations",
+            [Bar(one["feature"], one["difference"], one["interval"]) for one in found["features"]],
+        ),
+    ]
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:

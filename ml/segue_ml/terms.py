@@ -16,7 +16,7 @@ from .pairs import Pairs
 from .spectral import low_pass
 
 WEIGHTS = (0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
-ITEM_RIDGES, FILTER_RANKS, FILTER_DEGREES = (0.1, 0.3, 1.0, 3.0, 10.0), (64, 128, 256), (0.3, 0.5)
+ITEM_RIDGES, FILTER_RANKS, FILTER_DEGREES = (0.1, 0.3, 1.0, 3.0), (64, 128, 256), (0.3, 0.5)
 EARNS = 1.002  # a term must raise the quality by more than this factor: it costs memory and time
 MOST_SCORES = 96 << 20  # of the validation's listeners, per matrix; four are held
 
@@ -85,7 +85,7 @@ def add_terms(
     k: int = 20,
 ) -> Choice:
     """The share and the ridge of the item-to-item term beside the chosen factors, the share, rank and exponent of the
-    low-pass term beside both, then the first again beside the second. Share 0 unless a term earns its place. `fixed`
+    low-pass term beside both, then the first's share again beside the second. Share 0 unless a term earns its place. `fixed`
     names settings that must stay; a term whose share is fixed is left as it is and takes no part in the choice."""
     if choice.fitted is None or (part.width < 2) or {"item_weight", "filter_weight"} <= fixed:
         return choice
@@ -110,8 +110,8 @@ def add_terms(
                 kept = share * term
         return kept
 
-    def item_terms() -> Iterator[tuple[dict[str, float], Tensor]]:
-        for ridge in (settings.item_ridge,) if "item_ridge" in fixed else ITEM_RIDGES:
+    def item_terms(ridges: tuple[float, ...]) -> Iterator[tuple[dict[str, float], Tensor]]:
+        for ridge in ridges:
             term = torch.zeros_like(factors)
             at, columns = history.slots(np.arange(history.height))
             problem.solve(ridge).add_to(term, torch.from_numpy(at).to(device), torch.from_numpy(columns).to(device))
@@ -128,9 +128,11 @@ def add_terms(
 
     if "item_weight" not in fixed:
         problem = LocalRidge(part, device)
-        items = consider(factors, item_terms(), "item_weight", items, 0.5)
+        ridges = (settings.item_ridge,) if "item_ridge" in fixed else ITEM_RIDGES
+        items = consider(factors, item_terms(ridges), "item_weight", items, 0.5)
     if "filter_weight" not in fixed:
         low = consider(factors + items, filter_terms(), "filter_weight", low, 0.35)
         if "item_weight" not in fixed and settings.filter_weight and settings.item_weight:
-            consider(factors + low, item_terms(), "item_weight", items, settings.item_weight)
+            # Not the ridge: beside the filter any will do on a few listeners, and few of them on many.
+            consider(factors + low, item_terms((settings.item_ridge,)), "item_weight", items, settings.item_weight)
     return Choice(settings, choice.quality * best / max(base, 1e-12), choice.fitted) if best > base else choice

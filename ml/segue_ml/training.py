@@ -11,6 +11,7 @@ import signal
 import sys
 import tempfile
 import traceback
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -25,10 +26,13 @@ from .card import model_card
 from .checkpoint import Checkpoints, code_digest, data_digest
 from .data import count_rows, read_dataset
 from .errors import SegueError, one_line
-from .evaluate import by_group, compare, gaps, iso, random_holdout, temporal_holdout
+from .evaluate import compare, iso, random_holdout, temporal_holdout
 from .export import export
+from .feedback import Feedback, learn
 from .group import Group, join
+from .honest import by_group, calibration, gaps, robustness
 from .ials import SETTINGS, Model, Settings, default_settings, train
+from .mattered import what_mattered
 from .pairs import Pairs
 from .report import report
 from .runtime import Clock, choose_device, peak_memory, rows_that_fit, say, set_up
@@ -69,6 +73,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--rows-in-memory", type=int, default=0, help="above it rows go by disk; 0: by the memory there is")
     parser.add_argument("--rows-at-once", type=int, default=PAIRS, help="rows from disk that are handled together")
     parser.add_argument("--scratch", type=Path, help="folder for rows that go by disk; default: the system's")
+    parser.add_argument("--feedback", choices=("learn", "given"), default="learn", help="weights of likes, clicks and skips, and their decay")
     parser.add_argument("--tune-seconds", type=float, default=0.0, help="time to search settings; 0 takes the defaults")
     for name, kind in SETTINGS:
         parser.add_argument(f"--{name.replace('_', '-')}", type=kind, help="fix this setting; default: by the size of the data")
@@ -139,7 +144,7 @@ class _Job:
             say(f"factors by {self.group.size} processes, {self.spill.total:,} interactions on disk")
         self.lineage = {"data": data_digest(folders), "code": code_digest(), "seed": options.seed}
         fixed = {name: getattr(options, name) for name, _ in SETTINGS}
-        identity = {**self.lineage, "fixed": fixed, "tune": options.tune_seconds, "share": share}
+        identity = {**self.lineage, "fixed": fixed, "tune": options.tune_seconds, "share": share, "feedback": options.feedback}
         folder = options.checkpoint_dir
         if folder is None:
             folder = Path(os.environ.get("SM_OUTPUT_DIR") or "/opt/ml/output").parent / "checkpoints"
@@ -149,6 +154,8 @@ class _Job:
     def _prepare(self) -> tuple[Settings, int]:
         with self.clock.phase("split"):
             self.holdout = temporal_holdout(self.data, self.options.seed)
+        with self.clock.phase("learn feedback"):
+            self._learn()
         with self.clock.phase("choose settings"):
             settings = self.checkpoints.settings()
             if settings is None:
@@ -156,6 +163,21 @@ class _Job:
                 self.checkpoints.keep_settings(settings)
         say("settings: " + " ".join(f"{name}={value:g}" for name, value in settings.as_dict().items()))
         return settings, self.holdout.cutoff
+
+    def _learn(self) -> None:
+        """Weighs the interactions by what the past says. Rows that went by disk keep the weights that they came with, as
+        do those of several processes."""
+        feedback, trials = Feedback(), []
+        if self.options.feedback == "learn" and self.spill is None:
+            feedback, trials = learn(self.data, self.holdout.cutoff, self.device, self.options.seed)
+        self.feedback = {"chosen": asdict(feedback), "trials": trials}
+        if not trials:
+            return
+        self.data = feedback.applied(self.data, int(self.data.times.max()))
+        # What counts as played after the cutoff stays what came.
+        self.holdout = replace(self.holdout, history=self.data.pairs(self.data.times < self.holdout.cutoff))
+        if self.options.strength is None:
+            self.options.strength = feedback.strength
 
     def _sharded(self, name: str, settings: Settings, before: int | None) -> Model | None:
         """Factors trained by all processes; None where one trains them in its memory."""
@@ -192,9 +214,10 @@ class _Job:
             for name, ranking in self.rankings.items()
         }
         self.intervals = {
-            name: {metric: [round(end, 6) for end in ends] for metric, ends in ranking.intervals(seed).items()}
+            name: _ends(ranking.intervals(seed, played, everybody))
             for name, ranking in self.rankings.items()
         }
+        self.robustness = robustness(self.past, holdout, self.device, K, seed)
         for name, value in self.metrics["model"].items():
             say(f"eval {name}={value:.6f};")
         for name in ("popularity", "random", "item-knn"):
@@ -210,15 +233,19 @@ class _Job:
             export(options.model_dir, self.model, data.artist_numbers, lists, about)
         countries = np.array([place.partition("-")[0] for place in data.places], object)
         ranking = self.rankings["model"]
-        groups = by_group(ranking, "age_group", data.age_groups) + by_group(ranking, "country", countries)
+        attributes = {"age_group": data.age_groups, "country": countries}
         evaluation = {
             "schemaVersion": 1,
             "runId": options.run_id,
             "protocol": holdout.protocol(K),
             "metrics": self.metrics,
             "intervals": self.intervals,
-            "groups": groups,
-            "gaps": gaps(groups, f"recall@{K}") + gaps(groups, f"ndcg@{K}"),
+            "groups": [group for named in attributes.items() for group in by_group(ranking, *named, options.seed)],
+            "gaps": [gap for named in attributes.items() for gap in gaps(ranking, *named, options.seed)],
+            "calibration": calibration(ranking, options.seed),
+            "robustness": self.robustness,
+            "mattered": self._mattered(),
+            "feedback": self.feedback,
             "hyperparameters": settings.as_dict(),
             "data": facts,
             "lineage": self.lineage,
@@ -241,6 +268,17 @@ class _Job:
         (folder / "report.html").write_text(report(evaluation), encoding="utf-8")
         return evaluation
 
+    def _mattered(self) -> dict[str, object] | None:
+        """None where the channel has no counts, or too few artists were skipped or shown in vain."""
+        data = self.data
+        none = np.zeros(len(data.rows), np.int32)
+        plays, likes, clicks, skips, shown = (
+            data.counts.get(name, none) for name in ("plays", "likes", "clicks", "skips", "shown")
+        )
+        positive = (plays + likes > 0) & (skips == 0)
+        negative = (plays + likes + clicks == 0) & (skips + shown > 0)
+        return what_mattered(positive, negative, data.rows, data.columns, data.facts, self.options.seed)
+
     def _facts(self) -> dict[str, object]:
         data, spill = self.data, self.spill
         counts = {"interactions": len(data.rows), "listeners": data.shape[0], "artists": data.shape[1]}
@@ -259,6 +297,10 @@ def _choose(options: argparse.Namespace, history: Pairs, device: torch.device) -
     if options.tune_seconds > 0:
         return search(part, validation, start, device, options.tune_seconds, frozenset(fixed)).settings
     return choose(part, validation, start, device, frozenset(fixed)).settings
+
+
+def _ends(intervals: dict[str, list[float]]) -> dict[str, list[float]]:
+    return {metric: [round(end, 6) for end in ends] for metric, ends in intervals.items()}
 
 
 def _rounded(metrics: dict[str, float]) -> dict[str, float]:

@@ -66,9 +66,9 @@ def test_intervals_hold_the_mean_and_narrow_with_listeners() -> None:
         table = torch.rand(listeners, 20, generator=generator)
         relevant = sets(*[[0, 1]] * listeners, width=20)
         found = rank_all(lambda rows: table[rows], relevant, sets(*[[]] * listeners, width=20), 5, CPU)
-        low, high = found.intervals(1)["recall@5"]
+        low, high = found.intervals(1, np.ones(found.shown.shape), 10)["recall@5"]
         assert low < found.means()["recall@5"] < high
-        assert found.intervals(1)["recall@5"] == [low, high]
+        assert found.intervals(1, np.ones(found.shown.shape), 10)["recall@5"] == [low, high]
         return high - low
 
     assert width(1600) == pytest.approx(width(100) / 4, rel=0.3)

@@ -61,6 +61,13 @@ def test_evaluation_has_what_the_gate_reads(trained: Job) -> None:
     assert sum(group["listeners"] for group in ages) == found["protocol"]["listeners"]
     weighted = sum(group["listeners"] * group["recall@20"] for group in ages) / found["protocol"]["listeners"]
     assert weighted == pytest.approx(found["metrics"]["model"]["recall@20"], abs=1e-4)
+    assert all(group["intervals"]["ndcg@20"][0] <= group["ndcg@20"] <= group["intervals"]["ndcg@20"][1] for group in ages)
+    assert all(gap["interval"][0] <= gap["gap"] <= gap["interval"][1] for gap in found["gaps"])
+    lost = [found["metrics"]["model"]["ndcg@20"], *(one["ndcg@20"] for one in found["robustness"])]
+    assert lost[0] > lost[3] > found["metrics"]["popularity"]["ndcg@20"]
+    low, high = found["calibration"]["interval"]
+    assert 0 <= low <= found["calibration"]["error"] <= high < 0.2 and len(found["calibration"]["curve"]) > 1
+    assert found["mattered"] is None  # without counts there is nothing to compare
     table = planted()["interactions"]
     assert found["data"]["interactions"] == table.num_rows and found["data"]["listeners"] == 300
     assert found["data"]["first"] < found["protocol"]["cutoff"] < found["data"]["last"]
