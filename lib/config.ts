@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { limitsSchema } from "../lambdas/shared/limits";
+import { areDistinct, isPrivateNetwork, isSchedule, isTimezone } from "./config-checks";
 import { compute, computeMistakes } from "./config-compute";
 import { explain } from "./config-errors";
 import * as existing from "./existing";
@@ -30,6 +31,7 @@ const network = z.strictObject({
     .regex(/^\d{1,3}(\.\d{1,3}){3}\/(1[6-9]|2[0-4])$/, {
       error: "must be a CIDR from /16 to /24, such as 10.20.0.0/22",
     })
+    .refine(isPrivateNetwork, { error: "must be a network of private addresses, such as 10.20.0.0/22", abort: true })
     .default("10.20.0.0/22"),
   /** Log accepted and refused connections to CloudWatch. */
   flowLogs: z.boolean().default(false),
@@ -223,9 +225,10 @@ const retraining = z.strictObject({
   /** When to retrain: `rate(1 day)` or `cron(0 3 * * ? *)`. Without it, runs are started by hand. */
   schedule: z
     .string()
-    .regex(/^(rate|cron)\(.+\)$/, { error: "must be rate(…) or cron(…), such as rate(1 day)" })
+    .regex(/^(rate|cron)\(.+\)$/, { error: "must be rate(…) or cron(…), such as rate(1 day)", abort: true })
+    .refine(isSchedule, { error: "must be as EventBridge Scheduler has it, such as rate(1 day) or cron(0 3 * * ? *)" })
     .optional(),
-  timezone: z.string().default("Etc/UTC"),
+  timezone: z.string().refine(isTimezone, { error: "must be a timezone such as Europe/Berlin" }).default("Etc/UTC"),
 });
 
 /** One environment: what `config/<name>.ts` may say, with the defaults for what it leaves out. */
@@ -241,11 +244,27 @@ export const environmentSchema = z
       .regex(/^[a-z]{2}(-[a-z]+)+-\d$/, { error: "must be a region such as eu-central-1" })
       .optional(),
     /** Two zones of the region. Defaults to its first two. */
-    availabilityZones: z.array(z.string().min(1)).length(2, { error: "must name two zones" }).optional(),
+    availabilityZones: z
+      .array(z.string().min(1))
+      .length(2, { error: "must name two zones" })
+      .refine(areDistinct, { error: "must not name a zone twice" })
+      .optional(),
     /** What `cdk destroy` does with data: `destroy` leaves nothing, `retain` keeps buckets, stream, database and model registry. */
     removal: z.enum(["destroy", "retain"]).default("destroy"),
     /** Tags on every resource. */
-    tags: z.record(z.string().min(1).max(128), z.string().max(256)).default({}),
+    tags: z
+      .record(
+        z
+          .string()
+          .min(1)
+          .max(128)
+          .regex(/^(?!aws:)/i, { error: "must not begin with aws:, which is AWS's own" }),
+        z.string().max(256),
+      )
+      .refine((tags) => Object.keys(tags).length <= 45, {
+        error: "must hold at most 45, as AWS takes 50 with Segue's own",
+      })
+      .default({}),
     /** A managed policy that bounds every role of the stacks, as some organisations demand. */
     permissionsBoundary: z
       .string()

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { areDistinct } from "./config-checks";
 
 /*
  * What an environment may bring along instead of having it made: each is one value of its configuration. Nothing is looked up at synth, so
@@ -18,7 +19,10 @@ const port = (usual: number) => z.int().min(1).max(65_535).default(usual);
 export const vpc = z.strictObject({
   vpcId: id("vpc"),
   /** One in each zone, in the zones' order. */
-  subnetIds: z.array(id("subnet")).min(2, { error: "must hold two subnets or more, as the database wants two zones" }),
+  subnetIds: z
+    .array(id("subnet"))
+    .min(2, { error: "must hold two subnets or more, as the database wants two zones", abort: true })
+    .refine(areDistinct, { error: "must not name a subnet twice" }),
   availabilityZones: z.array(
     z.string().regex(/^[a-z]{2}(-[a-z]+)+-\d[a-z]$/, { error: "must be a zone such as eu-central-1a" }),
   ),
@@ -116,6 +120,12 @@ export function mistakes({
     "network.existing.availabilityZones",
     zones,
     `must be ${mine?.subnetIds.length}, the zone of each subnet`,
+  );
+  when(
+    Boolean(mine && zones.length === mine.subnetIds.length && new Set(zones).size < 2),
+    "network.existing.availabilityZones",
+    zones,
+    "must be two zones or more, as the database wants them",
   );
   const tables = mine?.routeTableIds ?? [];
   when(
