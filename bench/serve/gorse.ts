@@ -16,7 +16,7 @@ async function freePort(): Promise<number> {
 }
 
 /**
- * Gorse's server node with its master, on the same lists in the Valkey: the collaborative filtering recommendations that its workers
+ * Gorse's server node with its master, on the same lists in the Valkey: the recommendations that its workers
  * would have written, which it answers at `/api/intermediate/recommend/<user>`.
  * https://github.com/gorse-io/gorse
  */
@@ -24,7 +24,7 @@ export async function startGorse(folder: string, bin: string, valkey: TestValkey
   for (let i = 0; i < listeners; i += 1) {
     const { artists, scores } = listOf(i);
     const pairs = artists.flatMap((artist, at) => [scores[at]!, `a${artist}`]);
-    const write = valkey.admin.zadd(`collaborative_recommend/l${i}`, ...pairs);
+    const write = valkey.admin.zadd(`offline_recommend/l${i}`, ...pairs);
     if (i % 500 === 499 || i === listeners - 1) await write;
     else void write;
   }
