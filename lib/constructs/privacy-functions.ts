@@ -11,7 +11,7 @@ import type { PseudonymKey } from "./pseudonym-key";
 
 /** Where a listener may be in the lake, and what is written anew without them. The others are removed as a whole. */
 const rewritten = [
-  "clean/events/*",
+  "clean/*",
   "features/*",
   "runs/*/scores/*",
   "runs/*/publish/*",

@@ -53,6 +53,7 @@ export class Privacy extends Construct {
   constructor(scope: Construct, id: string, props: PrivacyProps) {
     super(scope, id);
     const { config, data } = props;
+    const name = `segue-${config.name}-privacy`;
     const lists = this.lists(props);
     const role = new Role(this, "Role", {
       assumedBy: new ServicePrincipal("states.amazonaws.com", {
@@ -60,14 +61,14 @@ export class Privacy extends Construct {
       }),
     });
     this.machine = new StateMachine(this, "Machine", {
-      stateMachineName: `segue-${config.name}-privacy`,
+      stateMachineName: name,
       definitionBody: DefinitionBody.fromChainable(this.definition(config, data, lists)),
       queryLanguage: QueryLanguage.JSONATA,
       role,
       tracingEnabled: true,
       logs: {
         destination: new LogGroup(this, "Logs", {
-          logGroupName: `/aws/vendedlogs/states/segue-${config.name}-privacy`,
+          logGroupName: `/aws/vendedlogs/states/${name}`,
           retention: config.logs.retentionDays,
           removalPolicy: RemovalPolicy.DESTROY,
         }),
@@ -78,7 +79,7 @@ export class Privacy extends Construct {
       id: "AwsSolutions-IAM5[Resource::*]",
       reason: "X-Ray and the delivery of logs have no resource",
     });
-    this.handler = this.api(config, data);
+    this.handler = this.api(config, data, name);
   }
 
   /** The function that knows the cache. */
@@ -165,7 +166,7 @@ export class Privacy extends Construct {
   }
 
   /** The function behind the routes, outside the VPC: it begins requests and looks at them, and touches nobody's data. */
-  private api(config: EnvironmentConfig, { lake }: DataStack): SegueFunction {
+  private api(config: EnvironmentConfig, { lake }: DataStack, machineName: string): SegueFunction {
     const handler = new SegueFunction(Stack.of(this), "privacy", {
       config,
       description: "Takes requests of listeners about their own data",
@@ -181,7 +182,7 @@ export class Privacy extends Construct {
     const executions = Stack.of(this).formatArn({
       service: "states",
       resource: "execution",
-      resourceName: `${this.machine.stateMachineName}:*`,
+      resourceName: `${machineName}:*`,
       arnFormat: ArnFormat.COLON_RESOURCE_NAME,
     });
     const allow = (action: string, resource: string) =>

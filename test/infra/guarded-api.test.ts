@@ -129,7 +129,8 @@ describe("api.waf", () => {
     const both = templatesOf("dev", { api: { waf: {} }, delivery: { canary: "10-percent-5-minutes" } });
     const called = properties(both, "AWS::ApiGateway::Method").map(({ Integration }) => text(Integration.Uri));
     expect(called).toHaveLength(methods(on).length);
-    for (const uri of called) expect(uri).toMatch(/(Collect|Recommend)DeliveryLive|Privacy/);
+    // Requests about one's own data are too few to judge a version by.
+    for (const uri of called) expect(uri).toMatch(/DeliveryLive|\$\{Privacy/);
   });
 
   test.each<[string, EnvironmentInput, RegExp]>([

@@ -3,7 +3,11 @@ import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { CloudFormationClient, DescribeStacksCommand } from "@aws-sdk/client-cloudformation";
-import { CloudWatchLogsClient, DescribeLogGroupsCommand } from "@aws-sdk/client-cloudwatch-logs";
+import {
+  CloudWatchLogsClient,
+  DescribeLogGroupsCommand,
+  FilterLogEventsCommand,
+} from "@aws-sdk/client-cloudwatch-logs";
 import { DescribeServerlessCachesCommand, ElastiCacheClient } from "@aws-sdk/client-elasticache";
 import { KinesisClient, ListStreamsCommand } from "@aws-sdk/client-kinesis";
 import {
@@ -261,6 +265,77 @@ describe("a run", () => {
     const answer = await api.get("/v1/listeners/l00001/recommendations?limit=many");
     expect(answer.status).toBe(400);
     expect(JSON.stringify(answer.body)).toMatch(/limit/);
+  });
+});
+
+describe("a listener's own data", () => {
+  interface Asked {
+    readonly requestId: string;
+    readonly status: string;
+    readonly url?: string;
+    readonly report?: { readonly removed: Record<string, number> };
+  }
+  /** Asks, and waits for what comes of it. */
+  const ask = async (method: string, path: string): Promise<Asked> => {
+    const begun = await api.request(method, path);
+    expect(begun).toMatchObject({ status: 202, body: { status: "running" } });
+    const { requestId } = begun.body as Asked;
+    for (;;) {
+      const { body } = await api.get(`/v1/requests/${requestId}`);
+      if ((body as Asked).status !== "running") return body as Asked;
+      await sleep(500);
+    }
+  };
+
+  test(
+    "are given to them when they ask, and gone when they ask for that",
+    async () => {
+      const anna = world.accounts[0]!;
+      const path = `/v1/listeners/${anna.listenerId}`;
+      const taken = await ask("GET", `${path}/data`);
+      expect(taken).toMatchObject({ status: "succeeded", url: expect.stringContaining(taken.requestId) });
+      // The link is signed with the function's own key, which calls are told apart by here and S3 does not know.
+      const document = await lake.json<Record<"events" | "features" | "lists", object[]>>(
+        `privacy/exports/${taken.requestId}.json`,
+      );
+      expect(document).toMatchObject({ accountId: anna.listenerId, account: { name: anna.name, email: anna.email } });
+      const { events, features, lists } = document;
+      for (const part of [events, features, lists]) expect(part.length).toBeGreaterThan(0);
+
+      const erased = await ask("DELETE", path);
+      expect(erased).toMatchObject({ status: "succeeded", report: { complete: true, clean: true } });
+      expect(erased.report!.removed).toMatchObject({
+        accounts: 1,
+        events: events.length,
+        "listener features": features.length,
+        "cached lists": lists.length,
+        exports: 1,
+      });
+      const answer = await api.get(`${path}/recommendations`);
+      expect((answer.body as { source: string }).source).not.toBe("personal");
+      expect(await ask("GET", `${path}/data`)).toMatchObject({ status: "succeeded" });
+    },
+    minutes(3),
+  );
+
+  test("are in no log: neither account nor name nor address, of anybody", async () => {
+    const logs = client(CloudWatchLogsClient);
+    const { logGroups = [] } = await logs.send(new DescribeLogGroupsCommand({}));
+    const lines: string[] = [];
+    for (const { logGroupName } of logGroups) {
+      let nextToken: string | undefined;
+      do {
+        const page = await logs.send(new FilterLogEventsCommand({ logGroupName, ...(nextToken && { nextToken }) }));
+        lines.push(...(page.events ?? []).map(({ message = "" }) => `${logGroupName}: ${message}`));
+        nextToken = page.nextToken;
+      } while (nextToken);
+    }
+    expect(lines.length).toBeGreaterThan(50);
+    const needles = world.accounts.flatMap(({ listenerId, name, email }) => [listenerId, name, email]);
+    const told = new RegExp(
+      `(?<![\\w-])(${needles.map((needle) => needle.replace(/[.+]/g, "\\$&")).join("|")})(?![\\w-])`,
+    );
+    expect(lines.filter((line) => told.test(line))).toEqual([]);
   });
 });
 

@@ -23,6 +23,7 @@ const key = (text: string): string =>
   text
     .replace(run, "{run}")
     .replace(/[0-9a-f]{64}(?=\.gz$)/, "{code}")
+    .replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/, "{request}")
     .replace(/part-\d+/, "part-{n}")
     .replace(/dt=.*$/, "{file}");
 
@@ -32,6 +33,8 @@ const resource = (text: string): string =>
     .replace(new RegExp(`^arn:aws:s3:::${stack}-lake[^/]*`), "{lake}")
     .replace(new RegExp(`^arn:aws:s3:::${stack}-keysbucket[^/]*`), "{keys}")
     .replace(/^arn:aws:s3:::cdk-hnb659fds-assets-[^/]*/, "{assets}")
+    .replace(/^arn:aws:states:.*:stateMachine:segue-laptop-privacy$/, "{privacy}")
+    .replace(/^arn:aws:states:.*:execution:segue-laptop-privacy:.*$/, "{asked}")
     .replace(/^arn:aws:kinesis:.*:stream\/.*$/, "{stream}")
     .replace(new RegExp(`^arn:aws:lambda:.*:function:${stack}-(\\w+?)[0-9A-F]{8}-[^:]*`), "{function:$1/$2}")
     .replace(new RegExp(`^arn:aws:cloudformation:.*:stack/${stack}/.*$`), "{stack:$1}")

@@ -16,7 +16,7 @@ export interface ArtistCard {
 const clean = (text: string): string => maskPii(normaliseText(text));
 /** Titles, names and genres repeat; what people search for is not kept. */
 const cleanOnCard = remembered(clean);
-const cleanGenre = remembered((genre) => maskPii(normaliseGenre(genre)));
+const cleanGenre = remembered((genre) => normaliseGenre(maskPii(normaliseText(genre))));
 
 /**
  * Turns a valid event into its row: free text normalised and masked, the location reduced to its place, times in UTC,

@@ -121,7 +121,8 @@ export class Resolver {
 
   private nameOf(id: string, type: string, of: Part): string {
     const properties = of.Resources[id]?.Properties ?? {};
-    const named = [properties.ModelPackageGroupName, properties.LogGroupName].find((name) => typeof name === "string");
+    const { ModelPackageGroupName, LogGroupName, StateMachineName } = properties;
+    const named = [ModelPackageGroupName, LogGroupName, StateMachineName].find((name) => typeof name === "string");
     return typeof named === "string" ? named : type === "AWS::S3::Bucket" ? id.toLowerCase() : `${of.stack}-${id}`;
   }
 

@@ -51,7 +51,7 @@ export class Simulation {
   concrete(calls: readonly Call[]): ConcreteCall[] {
     const [key] = this.resolver.all("AWS::KMS::Key");
     return calls.flatMap(({ by, action, resource, prefix, service }) => {
-      const role = this.roleOf(by);
+      const role = this.roleOf(by, resource);
       const context: Record<string, string> = {};
       if (prefix !== undefined) context["s3:prefix"] = this.fill(prefix);
       if (service !== undefined) context["iam:PassedToService"] = service;
@@ -114,7 +114,8 @@ export class Simulation {
     return answer.resultType === "error" ? JSON.stringify(answer.errors) : answer.overallResult;
   }
 
-  private roleOf(by: string): string {
+  private roleOf(by: string, resource: string): string {
+    if (by === "machine" && /Erase|Export|PrivacyLists/.test(resource)) return "serving/PrivacyRequestsRole";
     if (by === "machine") return "model/RetrainingRole";
     if (by.startsWith("job:")) return by.includes("train") ? "model/RolesTrain" : "model/RolesScore";
     const { properties, of } = this.functionOf(by);
@@ -148,6 +149,9 @@ export class Simulation {
       .replace(/\{role:([^}]+)\}/, (_, by: string) => this.roles.find(({ name }) => name === by)?.arn ?? by)
       .replace(/\{stack:([^}]+)\}/, (_, stack: string) => stackArn(stack))
       .replace("{versions}", arn("sagemaker", `model-package/segue-${this.name}/1`))
+      .replace("{privacy}", arn("states", `stateMachine:segue-${this.name}-privacy`))
+      .replace("{asked}", arn("states", `execution:segue-${this.name}-privacy:{request}`))
+      .replace("{request}", "5f0d3b0e-3c1a-4f3e-9a64-0c5b1c2d3e4f")
       .replaceAll("{run}", "20261122t035200-1a2b3c4d")
       .replace("{code}", code)
       .replace("{n}", "00000")

@@ -10,6 +10,8 @@ export interface Unrecorded {
 
 const functions = /^(data|serving|model|operations)\/(?!Roles|Retraining|Network|Scheduler)\w+Role$/;
 
+const machines = /^(model\/RetrainingRole|serving\/PrivacyRequestsRole)$/;
+
 export const unrecorded: readonly Unrecorded[] = [
   {
     by: functions,
@@ -45,7 +47,7 @@ export const unrecorded: readonly Unrecorded[] = [
     reason: "Only of what an earlier publication of the run noted",
   },
   {
-    by: /^model\/RetrainingRole$/,
+    by: machines,
     action: /^lambda:InvokeFunction$/,
     resource: /:\*$/,
     reason: "Versions and aliases of the functions that it calls anyway",
@@ -110,8 +112,8 @@ export const unrecorded: readonly Unrecorded[] = [
     resource: /checkpoints/,
     reason: "Only spot training keeps checkpoints",
   },
-  { by: /^model\/RetrainingRole$/, action: /^logs:/, reason: "Step Functions delivers the machine's log" },
-  { by: /^model\/RetrainingRole$/, action: /^xray:/, reason: "Step Functions sends the machine's traces" },
+  { by: machines, action: /^logs:/, reason: "Step Functions delivers the machine's log" },
+  { by: machines, action: /^xray:/, reason: "Step Functions sends the machine's traces" },
   {
     by: /^model\/RetrainingRole$/,
     action: /^sagemaker:ListTags$/,
@@ -124,5 +126,27 @@ export const unrecorded: readonly Unrecorded[] = [
     reason: "Further attempts, after spot or a GPU had no room",
   },
   { by: /Schedule/, action: /^states:StartExecution$/, reason: "EventBridge Scheduler starts the run" },
+  {
+    by: /^data\/EraseRole$/,
+    action: /^s3:(GetObjectVersion|DeleteObjectVersion|DeleteObject)$/,
+    reason: "Only where a bucket keeps versions, or an object goes as a whole",
+  },
+  {
+    by: /^data\/EraseRole$/,
+    action: /^(s3:(GetObject|PutObject)|kms:(Decrypt|GenerateDataKey))$/,
+    resource: /\/(aws\/lambda|quarantine|raw|releases|runs|clean|privacy|features)\/|:key\//,
+    reason: "Of a zone that held nothing of the listener, or none of whose objects was due",
+  },
+  {
+    by: /^data\/ExportRole$/,
+    action: /^s3:GetObject$/,
+    resource: /clean\/events/,
+    reason: "Only of days that Postgres has let go",
+  },
+  {
+    by: /^serving\/PrivacyRole$/,
+    action: /^(s3:DeleteObject|s3:GetObject)$/,
+    reason: "A request that could not be begun; an export, by the link that is signed in the function's name",
+  },
   { by: /FlowLog/, action: /^logs:/, reason: "EC2 writes the flow log" },
 ];

@@ -197,7 +197,7 @@ export async function plant({ database, admin, raw, lake, cache, sinks }: World)
 }
 
 /** What Batch Transform would make of a snapshot: each listener, artist and segment gets the same three artists. */
-async function score(lake: VersionedBucket, runId: string): Promise<void> {
+export async function score(lake: VersionedBucket, runId: string): Promise<void> {
   const value = (source: "personal" | "segment" | "popular" | "similar") =>
     encodeValue({
       source,
