@@ -1,3 +1,4 @@
+import type { Template } from "aws-cdk-lib/assertions";
 import { variants } from "./profiles";
 import { type Resource, resources, type Statement, type Templates, text } from "./support";
 
@@ -79,6 +80,19 @@ function forms({ Effect, Action, Principal, Condition }: Statement): string[] {
   return array(Action).flatMap((action) => principals.map((who) => `${Effect} ${action} by ${who}${condition}`));
 }
 
+/** Keys, private keys, signed tokens, passwords in words and in addresses, and references to where secrets lie. */
+const secrets =
+  /AKIA[0-9A-Z]{16}|ASIA[0-9A-Z]{16}|-----BEGIN|\beyJ[\w-]+\.eyJ|\{\{resolve:|X-Amz-Signature|"[^"]*(password|secret|token)[^"]*":\s*"[^"{$]{6,}"|\w+:\/\/[^"/:@\s]+:[^"/@\s]+@/i;
+
+test.each([
+  ["a key", { Variables: { A: "AKIAIOSFODNN7EXAMPLE" } }],
+  ["a password", { MasterUserPassword: "hunter22" }],
+  ["a reference to one", { Value: "{{resolve:secretsmanager:db:SecretString:password}}" }],
+  ["an address with one", { DATABASE_URL: "postgres://user:hunter22@db:5432/x" }],
+  ["a token", { Header: "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln" }],
+  ["a private key", { Key: "-----BEGIN PRIVATE KEY-----" }],
+])("%s would be found", (_, value) => expect(JSON.stringify(value)).toMatch(secrets));
+
 const wide = (form: string) => / by \*/.test(form) || /:root/.test(form) || /^\w+ \S*\*/.test(form);
 const cases = Object.entries(variants).map(([name, make]) => [name, make()] as const);
 
@@ -122,10 +136,12 @@ describe.each(cases)("every policy of %s", (_, templates) => {
   });
 
   test("and no template or variable holds what looks like a key or a password", () => {
-    const secrets =
-      /AKIA[0-9A-Z]{16}|ASIA[0-9A-Z]{16}|-----BEGIN|"[^"]*(password|secret|token)[^"]*":\s*"[^"{$]{6,}"|postgres(ql)?:\/\/[^"]*@/i;
-    for (const [id, resource] of resources(templates)) {
-      expect([id, secrets.exec(JSON.stringify(resource))?.[0]]).toEqual([id, undefined]);
+    for (const [stack, template] of Object.entries(templates)) {
+      expect([stack, secrets.exec(JSON.stringify((template as Template).toJSON()))?.[0]]).toEqual([stack, undefined]);
+    }
+    for (const [id, { Properties }] of resources(templates, "AWS::Lambda::Function")) {
+      const names = Object.keys(Properties.Environment.Variables);
+      expect([id, names.filter((name) => /PASSWORD|SECRET|TOKEN|CREDENTIAL|API_?KEY/i.test(name))]).toEqual([id, []]);
     }
   });
 });
