@@ -35,6 +35,11 @@ function tool(name: string, ...args: string[]) {
   return { status, out: stdout, error: stderr };
 }
 
+/**
+ * The tools as an operator starts them, on an emulated account. What stays on stand-ins, in test/unit/doctor: requests for quotas (the
+ * account answers no RequestServiceQuotaIncrease), API Gateway's role for logs (no environment has a REST API by default), a region that is
+ * off, what the caller may not look at (the account judges no policy), and CDK's own bootstrap, whose steps are CDK's.
+ */
 describe("doctor", () => {
   test("names what a new account lacks, with the command that mends each, and changes nothing", () => {
     const first = tool("doctor", "--env", "dev");

@@ -11,7 +11,7 @@ import {
   ExecuteChangeSetCommand,
   paginateListStackResources,
 } from "@aws-sdk/client-cloudformation";
-import { CreateBucketCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
+import { CreateBucketCommand, ListBucketsCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { PutParameterCommand, SSMClient } from "@aws-sdk/client-ssm";
 import type { EnvironmentInput } from "../../lib/config";
 import { type Synthesized, synthesize } from "../../tools/templates";
@@ -45,9 +45,11 @@ export class House {
     this.s3 = new S3Client(emulated.common);
   }
 
-  /** Prepares an account for CDK's assets. */
+  /** Prepares an account for CDK's assets, unless it was bootstrapped. */
   static async in(emulated: TestAccount): Promise<House> {
     const house = new House(emulated);
+    const { Buckets = [] } = await house.s3.send(new ListBucketsCommand({}));
+    if (Buckets.some(({ Name }) => Name === bootstrapBucket)) return house;
     await house.s3.send(new CreateBucketCommand({ Bucket: bootstrapBucket }));
     await new SSMClient(emulated.common).send(
       new PutParameterCommand({ Name: "/cdk-bootstrap/hnb659fds/version", Value: "30", Type: "String" }),

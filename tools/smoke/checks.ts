@@ -13,6 +13,9 @@ export type Ask = (method: "GET" | "POST", path: string, body?: unknown) => Prom
 /** Who the test's events are of. It is no listener: a search is in no interaction that training sees. */
 const nobody = "smoke-test";
 
+/** How often a request is sent that the API cannot answer yet, a second apart. */
+const patience = 6;
+
 const detailOf = ({ body }: Reply): string => {
   const { detail, title, message } = (typeof body === "object" && body !== null ? body : {}) as Record<string, unknown>;
   return String(detail ?? title ?? message ?? body).slice(0, 200);
@@ -29,10 +32,16 @@ export async function smoke(
   ask: Ask,
   { listener = nobody, requireRelease }: { listener?: string; requireRelease: boolean },
   say: (line: string) => void,
+  pause: () => Promise<unknown> = () => new Promise((resolve) => setTimeout(resolve, 1000)),
 ): Promise<void> {
   const expectOf = async (method: "GET" | "POST", path: string, right: (reply: Reply) => boolean, body?: unknown) => {
     const begun = Date.now();
-    const reply = await ask(method, path, body);
+    let reply = await ask(method, path, body);
+    // A function that was just deployed starts, and then has no connection yet.
+    for (let tries = 1; tries < patience && !right(reply) && reply.status >= 500; tries += 1) {
+      await pause();
+      reply = await ask(method, path, body);
+    }
     if (!right(reply)) throw new Error(`${method} ${path} answered ${reply.status}: ${detailOf(reply)}`);
     say(`ok  ${method} ${path}  ${reply.status} in ${Date.now() - begun} ms`);
     return reply;

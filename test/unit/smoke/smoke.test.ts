@@ -13,14 +13,20 @@ const well: Readonly<Record<string, Reply>> = {
 const none: Reply = { status: 503, body: { title: "No recommendations now", detail: "no release is published" } };
 
 /** Runs it against these answers. */
-async function against(changes: Record<string, Reply>, requireRelease = false) {
+async function against(changes: Record<string, Reply | Reply[]>, requireRelease = false) {
   const lines: string[] = [];
   const sent: unknown[] = [];
   const ask = async (method: string, path: string, body?: unknown) => {
     if (body) sent.push(body);
-    return { ...well, ...changes }[`${method} ${path}`] ?? { status: 404, body: "not found" };
+    const reply = { ...well, ...changes }[`${method} ${path}`] ?? { status: 404, body: "not found" };
+    return Array.isArray(reply) ? (reply.shift() as Reply) : reply;
   };
-  await smoke(ask, { requireRelease }, (line) => lines.push(line));
+  await smoke(
+    ask,
+    { requireRelease },
+    (line) => lines.push(line),
+    async () => {},
+  );
   return { lines, sent };
 }
 
@@ -37,6 +43,12 @@ test("before the first run there is no release, which only is a fault where one 
   await expect(against({ "GET /v1/health": none }, true)).rejects.toThrow(
     "GET /v1/health answered 503: no release is published",
   );
+});
+
+test("a function that only starts is asked again", async () => {
+  const starting = { status: 503, body: { detail: "the cache does not answer" } };
+  const { lines } = await against({ "GET /v1/health": [starting, starting, well["GET /v1/health"] as Reply] });
+  expect(lines.at(-1)).toBe(`release ${release} serves`);
 });
 
 test.each([
