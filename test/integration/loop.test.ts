@@ -187,6 +187,8 @@ describe("a run", () => {
         "Score",
         "DeleteModel",
         "Scored?",
+        "ReadApproval",
+        "StillApproved?",
         "Publish",
         "Promote",
         "Done",
@@ -207,7 +209,14 @@ describe("a run", () => {
     ["a new listener", () => world.newListeners[0]!, "segment"],
     ["an unknown listener", () => "nobody-here", "popular"],
   ])("answers %s", async (_who, listenerId, source) => {
-    const answer = await api.get(`/v1/listeners/${listenerId()}/recommendations?limit=5`);
+    const ask = () => api.get(`/v1/listeners/${listenerId()}/recommendations?limit=5`);
+    const sourceOf = ({ body }: Answer) => (body as { source: string }).source;
+    let answer = await ask();
+    // A function that starts on a busy machine may find cache and key too slow, and answers what is popular until it has them.
+    for (let tries = 0; sourceOf(answer) !== source && tries < 20; tries++) {
+      await sleep(500);
+      answer = await ask();
+    }
     expect(answer.status).toBe(200);
     const body = answer.body as { source: string; items: { rank: number; name: string; score: number }[] };
     expect(body.source).toBe(source);
