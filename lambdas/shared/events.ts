@@ -115,9 +115,9 @@ const faultOf = (issue: z.core.$ZodIssue): Fault => {
   return { field: issue.path.join("."), message: issue.path.length === 0 ? "must be a JSON object" : issue.message };
 };
 
-export type Checked = { readonly ok: true; readonly event: Event } | { readonly ok: false; readonly fault: Fault };
+type Checked = { readonly ok: true; readonly event: Event } | { readonly ok: false; readonly fault: Fault };
 
-export type ValidationResult =
+type ValidationResult =
   | { readonly ok: true; readonly events: Event[]; readonly rejected: Rejection[] }
   | { readonly ok: false; readonly field: string; readonly message: string };
 
