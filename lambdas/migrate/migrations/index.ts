@@ -6,6 +6,7 @@ import featureRuns from "./0005-feature-runs.sql";
 import pseudonyms from "./0006-pseudonyms.sql";
 import erasure from "./0007-erasure.sql";
 import namesOfOthers from "./0008-names-of-others.sql";
+import oldDays from "./0009-old-days.sql";
 
 /** One step of the schema. A step that was applied anywhere is never edited: the next change is the next file. */
 export interface Migration {
@@ -23,4 +24,5 @@ export const migrations: readonly Migration[] = [
   { name: "0006-pseudonyms", sql: pseudonyms },
   { name: "0007-erasure", sql: erasure },
   { name: "0008-names-of-others", sql: namesOfOthers },
+  { name: "0009-old-days", sql: oldDays },
 ];
