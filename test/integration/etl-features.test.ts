@@ -17,11 +17,9 @@ beforeAll(async () => {
   features = await database.connect("segue_features");
 });
 afterAll(() => database.stop());
-beforeEach(() =>
-  admin.query(
-    "TRUNCATE events, artists, accounts, listener_profiles, listener_features, artist_features, feature_runs RESTART IDENTITY",
-  ),
-);
+const EMPTY =
+  "TRUNCATE events, artists, accounts, listener_profiles, listener_features, artist_features, feature_runs RESTART IDENTITY";
+beforeEach(() => admin.query(EMPTY));
 
 const asOf = new Date("2026-11-22T00:00:00Z");
 const run = (second = 0) => ({ runId: `20261122t0000${String(second).padStart(2, "0")}-1a2b3c4d`, asOf });
@@ -317,6 +315,88 @@ test("nothing that happened or arrived after the moment changes a feature", asyn
   await buildFeatures(features, after, run());
   expect(after.objects).toEqual(before.objects);
 });
+
+/** Rows of events, all at once. */
+async function addRows(rows: readonly Record<string, unknown>[]) {
+  await admin.query("SELECT open_event_day(day) FROM (SELECT DISTINCT unnest($1::date[]) AS day) days", [
+    rows.map((row) => String(row.arrival_time).slice(0, 10)),
+  ]);
+  await admin.query("INSERT INTO events SELECT * FROM json_populate_recordset(NULL::events, $1)", [
+    JSON.stringify(rows),
+  ]);
+}
+
+const anyEvent = (minutes: fc.Arbitrary<number>, late: fc.Arbitrary<number>) =>
+  fc
+    .record({
+      type: fc.constantFrom("play", "play", "click", "like", "search", "impression"),
+      listener: fc.integer({ min: 1, max: 4 }),
+      artist: fc.integer({ min: 1, max: 4 }),
+      song: fc.integer({ min: 1, max: 4 }),
+      heard: fc.integer({ min: 0, max: 100 }),
+      country: fc.constantFrom("", "US", "DE"),
+      minutes,
+      late,
+    })
+    .map(({ type, listener, artist, song, heard, country, minutes, late }) => ({
+      type,
+      listener_id: `l${listener}`,
+      artist_id: type === "search" ? null : `a${artist}`,
+      song_id: `s${song}`,
+      client_time: new Date(asOf.getTime() + minutes * 60_000).toISOString(),
+      arrival_time: new Date(asOf.getTime() + (minutes + late) * 60_000).toISOString(),
+      listened_seconds: type === "play" ? heard : null,
+      duration_seconds: type === "play" ? 100 : null,
+      recommendation_id: type === "impression" ? "r" : null,
+      position: type === "impression" ? 1 : null,
+      query: type === "search" ? "q" : null,
+      age_group: "",
+      city: "",
+      region: "",
+      country,
+      file_key: "k",
+    }));
+const numbered = (prefix: string, rows: readonly object[]) =>
+  rows.map((row, i) => ({ event_id: `${prefix}${i}`, ...row }));
+
+test("whatever happens or arrives after the moment, no byte of any feature changes; what is known by then does change them", async () => {
+  const DAY = 1440;
+  const past = anyEvent(fc.integer({ min: -40 * DAY, max: -2 * DAY }), fc.integer({ min: 0, max: DAY }));
+  const later = fc.oneof(
+    anyEvent(fc.integer({ min: 1, max: 3 * DAY }), fc.integer({ min: -5, max: DAY })),
+    // It happened before, and nobody knew yet.
+    anyEvent(fc.integer({ min: -5 * DAY, max: 0 }), fc.constant(5 * DAY + 1)),
+  );
+  let runs = 0;
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(past, { minLength: 1, maxLength: 30 }),
+      fc.array(later, { minLength: 1, maxLength: 30 }),
+      past,
+      async (before, after, late) => {
+        await admin.query(EMPTY);
+        await addArtists("a1", "a2", "a3");
+        await account("l1", "1996-11-22", 34.0522, -118.2437);
+        await addRows(numbered("p", before));
+        const snapshot = async () => {
+          const lake = new MemoryBucket();
+          await buildFeatures(features, lake, run());
+          return lake.objects;
+        };
+        const first = await snapshot();
+        await addRows(numbered("f", after));
+        await account("l7", "1990-01-01", 1, 1, "2026-11-23");
+        await admin.query("INSERT INTO artists (artist_id, created_at) VALUES ('later', '2026-11-23')");
+        expect(await snapshot()).toEqual(first);
+        await addRows(numbered("n", [{ ...late, type: "like", listener_id: "l9", artist_id: "a1" }]));
+        expect(await snapshot()).not.toEqual(first);
+        runs++;
+      },
+    ),
+    { numRuns: 15 },
+  );
+  expect(runs).toBe(15);
+}, 240_000);
 
 test("the same run again replaces its files and rows; the manifest comes last and lists every file", async () => {
   await smallWorld();
