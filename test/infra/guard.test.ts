@@ -52,12 +52,12 @@ const exceptions: readonly { rule: string; on: RegExp; reason: string }[] = [
   },
   {
     rule: "lambda_inside_vpc_check",
-    on: /-(data|serving|model)\/(Hooks|Collect|PrepareRun|Gate|Register)$/,
+    on: /-(data|serving|model)\/(Hooks|Collect|PrepareRun|Gate|Register|Privacy)$/,
     reason: "Calls AWS APIs, to which the VPC has no way, and no store in the VPC",
   },
   {
     rule: "lambda_inside_vpc_check",
-    on: /-serving\/(Promote|Publish|Recommend|Recent)$/,
+    on: /-serving\/(Promote|Publish|PrivacyLists|Recommend|Recent)$/,
     reason: "Is in the VPC, by an import that the rule cannot read",
   },
   {
