@@ -3,7 +3,7 @@ import { endAtSignals, interruptedCode } from "./signals";
 
 /** Runs a command of the operator's: exit code 0 done, 1 failed with one line that says why, 2 wrong usage, 130 after Ctrl-C. */
 export async function run(program: Command): Promise<void> {
-  program.exitOverride();
+  for (const command of [program, ...program.commands]) command.exitOverride();
   endAtSignals();
   try {
     await program.parseAsync();

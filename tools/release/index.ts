@@ -2,6 +2,8 @@
 import { Command, InvalidArgumentError } from "commander";
 import type { PromoteInput } from "../../lambdas/promote/promote";
 import { RELEASE_ID } from "../../lambdas/shared/release";
+import { run } from "../run";
+import { inSteps, stopHere } from "../signals";
 import { deployed } from "./deployed";
 import { change, listReleases, table } from "./releases";
 
@@ -17,10 +19,16 @@ const share = (text: string): number => {
 
 const program = new Command("release")
   .description("Shows and changes which release serves. Region and credentials are those of the AWS CLI.")
+  .addHelpText("after", "\nExit codes: 0 done, 1 refused or failed, 2 wrong usage, 130 after Ctrl-C.")
   .option("-e, --env <name>", "environment, as in config/", "dev");
 
+/** What serves is changed by one call, which a signal does not tear from its answer. */
 const changeTo = async (input: PromoteInput): Promise<void> => {
-  console.log(await change(await deployed(program.opts().env), input));
+  const deployment = await deployed(program.opts().env);
+  await inSteps(async () => {
+    console.log(await change(deployment, input));
+    stopHere(() => "the change was made before, and is what the line above says");
+  });
 };
 
 program
@@ -48,7 +56,4 @@ program
   .argument("[release]", "release id", releaseId)
   .action((release?: string) => changeTo({ action: "pin", ...(release !== undefined && { release }) }));
 
-program.parseAsync().catch((error: Error) => {
-  console.error(`release: ${error.message}`);
-  process.exitCode = 1;
-});
+void run(program);

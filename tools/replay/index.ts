@@ -1,6 +1,7 @@
 /** Processes events again: `npm run replay -- --help`. */
 import { Command, InvalidArgumentError, Option } from "commander";
 import { run } from "../run";
+import { inSteps } from "../signals";
 import { deployed } from "./deployed";
 import { type ReplayRequest, replay, SOURCES } from "./replay";
 
@@ -26,10 +27,15 @@ const program = new Command("npm run replay --")
       .default("raw"),
   )
   .option("-e, --env <name>", "environment, as in config/", "dev")
+  .addHelpText(
+    "after",
+    "\nExit codes: 0 done, 1 failed, 2 wrong usage, 130 after Ctrl-C, when it ends after the file at hand.",
+  )
   .action(async ({ env, ...request }: ReplayRequest & { env: string }) => {
     if (request.from >= request.to) throw new Error("--from must be before --to");
-    const done = await replay(request, await deployed(env), ({ files, records }) =>
-      process.stderr.write(`\r${files} files, ${records} records`),
+    const deployment = await deployed(env);
+    const done = await inSteps(() =>
+      replay(request, deployment, ({ files, records }) => process.stderr.write(`\r${files} files, ${records} records`)),
     );
     process.stderr.write("\n");
     console.log(

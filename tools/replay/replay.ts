@@ -4,6 +4,7 @@ import { gunzip } from "node:zlib";
 import type { KinesisStreamRecord } from "aws-lambda";
 import type { Outcome } from "../../lambdas/etl/etl";
 import type { Bucket } from "../../lambdas/shared/storage";
+import { stopHere } from "../signals";
 
 export const SOURCES = ["raw", "quarantine", "failed"] as const;
 
@@ -48,7 +49,7 @@ const HOUR_MS = 3_600_000;
  * Processes again what arrived from one moment to another, hour by hour, through the deployed ETL function. What was there already
  * stays as it is, so it may be done again and may be ended at any point.
  * @param report called after each file
- * @throws Error of the first file that fails, naming it; those before it are done
+ * @throws Error of the first file that fails, naming it, or saying how far it came when a signal ended it; the files before are done
  */
 export async function replay(
   { from, to, source }: ReplayRequest,
@@ -57,7 +58,10 @@ export async function replay(
 ): Promise<Replayed> {
   const done: Replayed = { files: 0, records: 0, events: 0, inserted: 0, quarantined: 0, released: 0 };
   const each = source === "failed" ? givenUp(from, to, deployed) : received(from, to, source, deployed);
+  const far = () =>
+    `${done.files} files with ${done.records} records are done; run it again for the rest, nothing comes twice`;
   for await (const file of each) {
+    stopHere(far);
     let outcome: Outcome;
     try {
       outcome = await deployed.etl(file.records, source !== "failed");
@@ -71,6 +75,7 @@ export async function replay(
     done.inserted += outcome.inserted;
     done.quarantined += outcome.quarantined.length;
     report(done);
+    stopHere(far);
   }
   return done;
 }

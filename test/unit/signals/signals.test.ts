@@ -23,8 +23,10 @@ function interrupted(
      import { run } from ${JSON.stringify(join(root, "tools/run"))};
      import { inSteps, stopHere } from ${JSON.stringify(join(root, "tools/signals"))};
      import { removeAll } from ${JSON.stringify(join(root, "tools/teardown/leftovers"))};
+     import { replay } from ${JSON.stringify(join(root, "tools/replay/replay"))};
+     import { Readable } from "node:stream";
      const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-     void [inSteps, stopHere, removeAll];
+     void [inSteps, stopHere, removeAll, replay, Readable];
      run(new Command("x").action(async () => { ${body} }));`,
   );
   const child = spawn(process.execPath, [join(root, "node_modules/tsx/dist/cli.mjs"), file], { cwd: root });
@@ -58,6 +60,24 @@ test("a removal ends after the one at hand, and says how far it came", async () 
   const { code, out, error } = await interrupted(leftovers, "SIGINT");
   expect(out).toBe("now removing a\nremoved  bucket a\n");
   expect(error).toMatch(/interrupted: 1 of 3 removed, the rest is untouched; run it again/);
+  expect(code).toBe(130);
+});
+
+test("a replay ends after the file at hand, and says how far it came", async () => {
+  const body = `
+    const names = [1, 2, 3].map((n) => ({ key: "aws/lambda/m/shardId-000000000000/2026/11/22/2026-11-22T03.30.00-" + n }));
+    const bucket: any = { list: async () => names, remove: async () => {},
+      read: async () => Readable.from([JSON.stringify({ payload: { Records: [{}, {}] } })]) };
+    const etl = async (records: readonly unknown[]) => {
+      console.log("now"); await sleep(800);
+      return { records: records.length, events: 2, inserted: 0, quarantined: [] } as any; };
+    const request = { from: new Date("2026-11-22T03:00Z"), to: new Date("2026-11-22T04:00Z"), source: "failed" } as const;
+    await inSteps(() => replay(request, { raw: bucket, lake: bucket, etl }, () => {}));`;
+  const { code, out, error } = await interrupted(body, "SIGINT");
+  expect([out, error]).toEqual([
+    "now\n",
+    expect.stringMatching(/interrupted: 1 files with 2 records are done; run it again for the rest/),
+  ]);
   expect(code).toBe(130);
 });
 
