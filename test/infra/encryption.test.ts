@@ -77,8 +77,13 @@ describe.each([
     const both = ["Decrypt", "GenerateDataKey"];
     const job = ["CreateGrant", "Decrypt", "DescribeKey", "Encrypt", "GenerateDataKey"];
     expect(Object.fromEntries([...uses].map(([role, actions]) => [role, [...actions].sort()]))).toEqual({
+      Erase: both,
       Etl: both,
+      Export: both,
       Features: both,
+      Privacy: both,
+      PrivacyLists: both,
+      Recent: ["Decrypt"],
       HooksHooks: ["GenerateDataKey"],
       Publish: both,
       Promote: both,

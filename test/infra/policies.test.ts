@@ -153,6 +153,7 @@ describe.each(all)("policies of %s", (_, templates) => {
       Features: ["DeleteObject Lake features/*", "GetObject Keys pseudonym/v1", "PutObject Lake features/*"],
       Gate: [
         "GetObject Lake releases/champion.json",
+        "GetObject Lake runs/*/evaluation.json",
         "GetObject Lake runs/*/train/*",
         "PutObject Lake runs/*/evaluation.json",
         "PutObject Lake runs/*/gate.json",

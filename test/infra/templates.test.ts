@@ -328,10 +328,10 @@ describe("functions", () => {
     expect(text(mapping?.DestinationConfig.OnFailure.Destination)).toMatch(/^\$\{LakeRaw\w+\.Arn\}$/);
   });
 
-  test("the schema is migrated after the database is there, again when the code or the cluster changes", () => {
+  test("the schema is migrated after the database is there, again when the code, the cluster or the retention changes", () => {
     const hook = resource(dev, "Custom::SegueHook", "HooksMigrate");
     expect(hook.DependsOn).toEqual(expect.arrayContaining([expect.stringMatching(/^DatabaseWriter/)]));
-    expect(text(hook.Properties.version)).toMatch(/^\$\{DatabaseCluster\w+\.DBClusterResourceId\}$/);
+    expect(text(hook.Properties.version)).toMatch(/^\$\{DatabaseCluster\w+\.DBClusterResourceId\}, 730 days$/);
     expect(hook.Properties.code).toMatch(/\.zip$/);
   });
 });
