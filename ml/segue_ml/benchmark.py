@@ -15,15 +15,17 @@ from .evaluate import random_holdout
 from .ials import SETTINGS, Settings, default_settings
 from .metrics import rank_all
 from .pairs import Pairs
-from .runtime import Clock, choose_device, peak_memory, say, set_up
+from .runtime import Clock, choose_device, peak_memory, say, set_up, working
 from .tune import MOST_SWEEPS, choose, search
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--train", type=Path, required=True, help="a line: listener, then artists")
     parser.add_argument("--test", type=Path, required=True, help="as --train; only read after training")
-    parser.add_argument("--tune", action="store_true", help="search settings on a part of --train")
-    parser.add_argument("--tune-seconds", type=float, default=300.0, help="budget of --tune (default 300)")
+    parser.add_argument(
+        "--tune", type=float, nargs="?", const=300.0, metavar="SECONDS",
+        help="search settings on a part of --train, for 300 seconds if none are given",
+    )  # fmt: skip
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 is PyTorch's choice")
     parser.add_argument("--seed", type=int, default=0)
@@ -52,6 +54,7 @@ def run(options: argparse.Namespace) -> dict[str, object]:
         model = fit(known, settings, device)
     with clock.phase("fold in"):
         score = model.scorer(known, device)
+    working(f"ranking {known.width:,} artists for {int((relevant.lengths > 0).sum()):,} listeners")
     with clock.phase("evaluate"):
         ranking = rank_all(score, relevant, known, 20, device, with_auc=False)
     metrics = ranking.means()
@@ -78,6 +81,6 @@ def _choose(known: Pairs, options: argparse.Namespace, device: torch.device) -> 
     fixed = {name: value for name, _ in SETTINGS if (value := getattr(options, name)) is not None}
     start = default_settings(known, options.seed).changed(sweeps=MOST_SWEEPS).changed(**fixed).check()
     part, validation = random_holdout(known, options.seed)
-    if options.tune:
-        return search(part, validation, start, device, options.tune_seconds, frozenset(fixed)).settings
+    if options.tune is not None:
+        return search(part, validation, start, device, options.tune, frozenset(fixed)).settings
     return choose(part, validation, start, device, frozenset(fixed)).settings

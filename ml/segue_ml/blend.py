@@ -13,6 +13,7 @@ from .ials import Model, Rows, Settings, confidence, train
 from .metrics import ScoreRows
 from .neighbours import LocalRidge, Neighbours
 from .pairs import Pairs
+from .runtime import working
 from .spectral import LowPass, low_pass
 
 
@@ -59,13 +60,16 @@ def fit(
 ) -> Blend:
     """Trains all terms; without `item_weight` and `filter_weight` the factors alone. `factors` trains these in place of
     `train`."""
+    working(f"training factors of rank {settings.rank} on {pairs.count:,} interactions")
     model = train(pairs, settings, device) if factors is None else factors()
     if len(np.unique(pairs.columns)) < 2:
         return Blend(model)
     neighbours, low = None, None
     if settings.item_weight > 0:
+        working("fitting the item-to-item term")
         neighbours = LocalRidge(pairs, device).solve(settings.item_ridge).times(settings.item_weight)
     if settings.filter_weight > 0:
+        working("fitting the low-pass term")
         whole = low_pass(pairs, settings.filter_rank, device, settings.seed)
         low = whole.shaped(settings.filter_rank, settings.filter_degree, settings.filter_weight)
     return Blend(model, neighbours, low)

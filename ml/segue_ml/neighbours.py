@@ -13,7 +13,7 @@ In a larger catalogue the M artists with the most listeners have neighbours; the
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -139,21 +139,26 @@ class LocalRidge:
         return nearest
 
     def solve(self, ridge: float) -> Neighbours:
-        """`ridge` is Λ of an artist of average weight over that weight."""
+        return self.solutions((ridge,))[ridge]
+
+    def solutions(self, ridges: Sequence[float]) -> dict[float, Neighbours]:
+        """The weights by ridge, which is Λ of an artist of average weight over that weight. The kernels are gathered from the
+        Gram matrix once for all of them: that takes longer than a solve."""
         size, count = self._nearest.shape
-        average = self._scale.mean()
-        diagonal = ridge * (self._scale * average).sqrt()
-        weights = torch.zeros(size, count, device=self._device)
+        diagonal = (self._scale * self._scale.mean()).sqrt()
+        weights = {ridge: torch.zeros(size, count, device=self._device) for ridge in ridges}
         for first, last in _slices(size, max(1, count * count)):
             near = self._nearest[first:last]
             none, at = near < 0, near.clamp_min(0)
             kernel = self._gram[at.unsqueeze(2), at.unsqueeze(1)]
             kernel.masked_fill_(none.unsqueeze(2) | none.unsqueeze(1), 0.0)
-            kernel.diagonal(dim1=1, dim2=2).add_(diagonal[at] + none)
             own = torch.arange(first, last, device=self._device).unsqueeze(1)
-            right = self._gram[at, own].masked_fill_(none, 0.0)
-            weights[first:last] = solve_spd(kernel, right.unsqueeze(2)).squeeze(2)
-        return self._assemble(weights)
+            right = self._gram[at, own].masked_fill_(none, 0.0).unsqueeze(2)
+            for ridge, found in weights.items():
+                raised = kernel.clone()
+                raised.diagonal(dim1=1, dim2=2).add_(ridge * diagonal[at] + none)
+                found[first:last] = solve_spd(raised, right).squeeze(2)
+        return {ridge: self._assemble(found) for ridge, found in weights.items()}
 
     def cosines(self) -> Neighbours:
         """The cosines themselves as weights: the item-kNN that the regression is measured against."""

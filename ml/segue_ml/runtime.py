@@ -7,7 +7,7 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -82,6 +82,14 @@ def say(text: str) -> None:
     print(text, flush=True)
 
 
+_BEGAN = time.monotonic()
+
+
+def working(text: str) -> None:
+    """What takes a while now, on stderr with the seconds since the process began."""
+    print(f"{time.monotonic() - _BEGAN:7.1f} s  {text}", file=sys.stderr, flush=True)
+
+
 def rows_that_fit() -> int:
     """Interactions that a training holds in two fifths of this machine's memory, at 200 bytes each at the most."""
     return int(0.4 * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 200)
@@ -90,13 +98,13 @@ def rows_that_fit() -> int:
 class Ticker:
     """Lines of progress, one in two seconds at most: short work says nothing."""
 
-    def __init__(self) -> None:
-        self._last = time.monotonic()
+    def __init__(self, tell: Callable[[str], None] = say) -> None:
+        self._last, self._tell = time.monotonic(), tell
 
     def __call__(self, text: str) -> None:
         if time.monotonic() - self._last >= 2:
             self._last = time.monotonic()
-            say(text)
+            self._tell(text)
 
 
 def peak_memory() -> dict[str, float]:

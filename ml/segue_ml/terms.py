@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -11,9 +12,10 @@ from torch import Tensor
 
 from .ials import Model, Settings
 from .metrics import Ranking, rank_all
-from .neighbours import LocalRidge
+from .neighbours import LocalRidge, Neighbours
 from .pairs import Pairs
-from .spectral import low_pass
+from .runtime import working
+from .spectral import LowPass, low_pass
 
 WEIGHTS = (0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
 ITEM_RIDGES, FILTER_RANKS, FILTER_DEGREES = (0.1, 0.3, 1.0, 3.0), (64, 128, 256), (0.3, 0.5)
@@ -34,6 +36,42 @@ class Choice:
     settings: Settings
     quality: float
     fitted: tuple[Model, Tensor] | None = None
+
+
+class Terms:
+    """Both terms fitted to the training part in all shapes that are tried. They do not depend on the factors, so that one
+    fit serves every choice beside them. `fixed` names settings that must stay."""
+
+    def __init__(self, part: Pairs, device: torch.device, settings: Settings, fixed: frozenset[str] = frozenset()) -> None:
+        self._part, self._device, self._settings, self._fixed = part, device, settings, fixed
+
+    @cached_property
+    def neighbours(self) -> dict[float, Neighbours]:
+        """By ridge. The Gram matrix is gone once they are made."""
+        working("fitting the item-to-item term")
+        ridges = (self._settings.item_ridge,) if "item_ridge" in self._fixed else ITEM_RIDGES
+        return LocalRidge(self._part, self._device).solutions(ridges)
+
+    @cached_property
+    def filter(self) -> LowPass:
+        """Of the highest rank; lower ones are its first directions."""
+        working("fitting the low-pass term")
+        rank = self._settings.filter_rank if "filter_rank" in self._fixed else max(FILTER_RANKS)
+        return low_pass(self._part, rank, self._device, self._settings.seed)
+
+    def prepare(self) -> None:
+        """Fits what a choice may ask for; the item-to-item term first, whose Gram matrix is the largest array of all."""
+        if self._part.count and self._part.width > 1:
+            _ = "item_weight" in self._fixed or self.neighbours
+            _ = "filter_weight" in self._fixed or self.filter
+
+    @property
+    def filter_shapes(self) -> Iterator[tuple[int, float]]:
+        """Ranks and exponents to try."""
+        width = self.filter.axes.shape[1]
+        ranks = [width] if "filter_rank" in self._fixed else [rank for rank in FILTER_RANKS if rank < width] + [width]
+        degrees = (self._settings.filter_degree,) if "filter_degree" in self._fixed else FILTER_DEGREES
+        return ((rank, degree) for rank in ranks for degree in degrees)
 
 
 class _Trials:
@@ -83,6 +121,7 @@ def add_terms(
     device: torch.device,
     fixed: frozenset[str] = frozenset(),
     k: int = 20,
+    terms: Terms | None = None,
 ) -> Choice:
     """The share and the ridge of the item-to-item term beside the chosen factors, the share, rank and exponent of the
     low-pass term beside both, then the first's share again beside the second. Share 0 unless a term earns its place. `fixed`
@@ -90,12 +129,16 @@ def add_terms(
     if choice.fitted is None or (part.width < 2) or {"item_weight", "filter_weight"} <= fixed:
         return choice
     (model, listeners), settings = choice.fitted, choice.settings
+    terms = terms or Terms(part, device, settings, fixed)
+    terms.prepare()
     trials = _Trials(part, validation, device, k)
     history = part.among_rows(trials.rows.cpu().numpy())
     factors = listeners[trials.rows] @ model.artists.T
     base = best = trials.quality(factors)
     nothing = torch.zeros(1, 1, device=device)
     items, low = nothing, nothing
+
+    working(f"choosing the terms' shares, by {len(trials.rows):,} listeners")
 
     def consider(
         rest: Tensor, shapes: Iterable[tuple[dict[str, float], Tensor]], name: str, kept: Tensor, start: float
@@ -110,26 +153,20 @@ def add_terms(
                 kept = share * term
         return kept
 
-    def item_terms(ridges: tuple[float, ...]) -> Iterator[tuple[dict[str, float], Tensor]]:
+    def item_terms(ridges: Iterable[float]) -> Iterator[tuple[dict[str, float], Tensor]]:
         for ridge in ridges:
             term = torch.zeros_like(factors)
             at, columns = history.slots(np.arange(history.height))
-            problem.solve(ridge).add_to(term, torch.from_numpy(at).to(device), torch.from_numpy(columns).to(device))
+            terms.neighbours[ridge].add_to(term, torch.from_numpy(at).to(device), torch.from_numpy(columns).to(device))
             yield {"item_ridge": ridge}, term
 
     def filter_terms() -> Iterator[tuple[dict[str, float], Tensor]]:
-        whole = low_pass(part, settings.filter_rank if "filter_rank" in fixed else max(FILTER_RANKS), device, settings.seed)
-        width = whole.axes.shape[1]
-        ranks = (width,) if "filter_rank" in fixed else [rank for rank in FILTER_RANKS if rank < width] + [width]
-        for rank in ranks:
-            for degree in (settings.filter_degree,) if "filter_degree" in fixed else FILTER_DEGREES:
-                shaped = whole.shaped(rank, degree)
-                yield {"filter_rank": rank, "filter_degree": degree}, shaped.listeners(history) @ shaped.outputs().T
+        for rank, degree in terms.filter_shapes:
+            shaped = terms.filter.shaped(rank, degree)
+            yield {"filter_rank": rank, "filter_degree": degree}, shaped.listeners(history) @ shaped.outputs().T
 
     if "item_weight" not in fixed:
-        problem = LocalRidge(part, device)
-        ridges = (settings.item_ridge,) if "item_ridge" in fixed else ITEM_RIDGES
-        items = consider(factors, item_terms(ridges), "item_weight", items, 0.5)
+        items = consider(factors, item_terms(terms.neighbours), "item_weight", items, 0.5)
     if "filter_weight" not in fixed:
         low = consider(factors + items, filter_terms(), "filter_weight", low, 0.35)
         if "item_weight" not in fixed and settings.filter_weight and settings.item_weight:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -12,11 +12,11 @@ from .blend import Blend, combined
 from .ials import Model, Settings, train
 from .metrics import rank_all
 from .pairs import Pairs
-from .runtime import say
-from .terms import Choice, add_terms, quality
+from .runtime import Ticker, say, working
+from .terms import Choice, Terms, add_terms, quality
 
 PATIENCE, MOST_SWEEPS = 2, 16
-TRIAL_RANK, TRIAL_A0 = 64, (0.03, 0.1, 0.3)
+TRIAL_RANK, TRIAL_SWEEPS, TRIAL_A0 = 64, 8, (0.03, 0.1, 0.3)
 
 
 def choose_sweeps(
@@ -28,11 +28,13 @@ def choose_sweeps(
         return Choice(settings, float("nan"))
     best, best_sweep = -1.0, settings.sweeps
     fitted: tuple[Model, Tensor] | None = None
+    tell = Ticker(working)
 
     def judge(sweep: int, model: Model, listeners: Tensor) -> bool:
         nonlocal best, best_sweep, fitted
         score = combined(Blend(model), listeners, train_part)
         found = quality(rank_all(score, validation, train_part, k, device, with_auc=False))
+        tell(f"rank={settings.rank} a0={settings.a0:g} ridge={settings.ridge:g}: quality {found:.4f} after sweep {sweep}")
         if found > best:
             best, best_sweep, fitted = found, sweep, (model, listeners)
         return sweep - best_sweep >= PATIENCE
@@ -46,13 +48,20 @@ def choose(
 ) -> Choice:
     """The default: a0 by a few trials of low rank, since it follows from how much a missing pair says, which the data's
     size does not tell; then the number of sweeps. `fixed` names settings that must stay."""
-    if "a0" not in fixed and validation.count:
-        small = start.changed(rank=min(start.rank, TRIAL_RANK))
-        trials = [choose_sweeps(train_part, validation, small.changed(a0=a0), device) for a0 in TRIAL_A0]
-        start = start.changed(a0=max(trials, key=lambda trial: trial.quality).settings.a0)
+    start = _with_a0(train_part, validation, start, device, fixed)
     if "sweeps" in fixed:
         return Choice(start, float("nan"))
     return add_terms(train_part, validation, choose_sweeps(train_part, validation, start, device), device, fixed)
+
+
+def _with_a0(
+    train_part: Pairs, validation: Pairs, start: Settings, device: torch.device, fixed: frozenset[str]
+) -> Settings:
+    if "a0" in fixed or not validation.count:
+        return start
+    small = start.changed(rank=min(start.rank, TRIAL_RANK), sweeps=min(start.sweeps, TRIAL_SWEEPS))
+    trials = [choose_sweeps(train_part, validation, small.changed(a0=a0), device) for a0 in TRIAL_A0]
+    return start.changed(a0=max(trials, key=lambda trial: trial.quality).settings.a0)
 
 
 def search(
@@ -65,32 +74,48 @@ def search(
     k: int = 20,
 ) -> Choice:
     """Coordinate search from the default choice within a time budget: one setting at a time is moved while the quality rises,
-    with smaller steps each round. A trial that would not end within the budget is not begun. `fixed` names settings
+    with smaller steps each round. A trial that would not end within the budget is not begun, and what is found must beat
+    the default with the terms beside both. The default itself is finished whatever the budget. `fixed` names settings
     that must stay."""
-    deadline = time.perf_counter() + seconds
-    most_sweeps = start.sweeps
-    best = choose(train_part, validation, start, device, fixed - {"sweeps"} | {"item_weight", "filter_weight"})
-    tried = {_key(best.settings)}
-    slowest: dict[int, float] = {}
+    began = time.perf_counter()
+    start = _with_a0(train_part, validation, start, device, fixed)
+    best = choose_sweeps(train_part, validation, start, device, k)
+    slowest = {start.rank: time.perf_counter() - began}
+    terms = Terms(train_part, device, start, fixed)
+    terms.prepare()
+    before = time.perf_counter()
+    standard = add_terms(train_part, validation, best, device, fixed, k, terms)
+    deadline = began + seconds - 1.2 * (time.perf_counter() - before)  # shares are chosen once more at the end
+    say(f"tune: quality={standard.quality:.4f} by default {_text(standard.settings)}")
+    for trial in _trials(lambda: best.settings, start.sweeps, train_part, fixed):
+        before = time.perf_counter()
+        if before + slowest.get(trial.rank, 0.0) > deadline:
+            break
+        found = choose_sweeps(train_part, validation, trial, device, k)
+        took = time.perf_counter() - before
+        slowest[trial.rank] = max(took, slowest.get(trial.rank, 0.0))
+        slowest.setdefault(trial.rank * 2, 4 * took)
+        if found.quality > best.quality:
+            best = found
+            say(f"tune: quality={best.quality:.4f} of the factors alone {_text(best.settings)}")
+    tuned = add_terms(train_part, validation, best, device, fixed, k, terms)
+    return tuned if tuned.quality > standard.quality else standard
+
+
+def _trials(
+    current: Callable[[], Settings], most_sweeps: int, pairs: Pairs, fixed: frozenset[str]
+) -> Iterator[Settings]:
+    """Settings not tried yet, one step from the best so far, which `current` says."""
+    tried = {_key(current())}
     for factor in (2.0, 2.0, 1.5, 1.5, 1.25, 1.25):
         for name in (name for name in ("ridge", "a0", "rank", "nu", "strength") if name not in fixed):
-            for candidate in _moves(best.settings, name, factor, train_part):
-                trial = candidate.changed(sweeps=most_sweeps)
-                if _key(trial) in tried:
-                    continue
-                if time.perf_counter() + slowest.get(trial.rank, 0.0) > deadline:
-                    return add_terms(train_part, validation, best, device, fixed, k)
-                tried.add(_key(trial))
-                began = time.perf_counter()
-                found = choose_sweeps(train_part, validation, trial, device, k)
-                took = time.perf_counter() - began
-                slowest[trial.rank] = max(took, slowest.get(trial.rank, 0.0))
-                slowest.setdefault(trial.rank * 2, 4 * took)
-                if found.quality > best.quality:
-                    best = found
-                    say(f"tune: quality={best.quality:.4f} {_text(best.settings)}")
+            before = current()
+            for candidate in _moves(before, name, factor, pairs):
+                if _key(candidate) not in tried:
+                    tried.add(_key(candidate))
+                    yield candidate.changed(sweeps=most_sweeps)
+                if current() is not before:
                     break
-    return add_terms(train_part, validation, best, device, fixed, k)
 
 
 def _moves(settings: Settings, name: str, factor: float, pairs: Pairs) -> Iterator[Settings]:
