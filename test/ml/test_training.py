@@ -247,7 +247,7 @@ def test_benchmark_prints_the_figures(tmp_path, capsys: pytest.CaptureFixture[st
     for name, text in lines.items():
         (tmp_path / f"{name}.txt").write_text("\n".join(text) + "\n")
     files = ["--train", str(tmp_path / "train.txt"), "--test", str(tmp_path / "test.txt")]
-    assert command(["benchmark", *files, "--tune", "--tune-seconds", "1", "--json", str(tmp_path / "out.json")]) == 0
+    assert command(["benchmark", *files, "--tune", "1", "--json", str(tmp_path / "out.json")]) == 0
     printed = capsys.readouterr().out
     assert re.search(r"Recall@20 \d\.\d{4}  NDCG@20 \d\.\d{4}  \(120 listeners\)", printed)
     assert "peak MiB: host=" in printed and "train=" in printed
