@@ -1,4 +1,5 @@
 import { Cluster } from "iovalkey";
+import { StandaloneConnector } from "iovalkey/built/connectors";
 import type { CacheEnvironment } from "./cache-environment";
 import { elastiCacheToken, lambdaIdentity, TOKEN_SECONDS } from "./iam-token";
 
@@ -10,7 +11,8 @@ export class CacheUnavailable extends Error {
 export interface CacheOptions {
   readonly host: string;
   readonly port: number;
-  readonly tls: boolean;
+  /** Always verified: against the authorities that Node trusts, or against `ca` (PEM) in their place. */
+  readonly tls: boolean | { readonly ca: string };
   readonly user: string;
   /** Gives the password of the moment; asked before each use, so it should remember what it made. */
   readonly password: () => Promise<string>;
@@ -34,7 +36,9 @@ const RECENT_LOSS_MS = 500;
 /** After a first connection failed, the next is tried no sooner. */
 const REOPEN_MS = 1000;
 
-const LOST = /connection is closed|isn't ready|cluster is ended|startup nodes|aborted due to|ECONN|EPIPE/i;
+/** The last: of commands sent together, the slots of some have moved away from the others' meanwhile. */
+const LOST =
+  /connection is closed|isn't ready|cluster is ended|startup nodes|aborted due to|ECONN|EPIPE|same slots allocation group/i;
 const REFUSED = /^(WRONGPASS|NOAUTH|CLUSTERDOWN|LOADING)/;
 
 /**
@@ -120,14 +124,29 @@ export class Cache {
 
   async #open(): Promise<Cluster> {
     const { host, port, tls, user, connectTimeout, commandTimeout } = this.#options;
+    let reason: Error | undefined;
+    /** Why a connection cannot be made, such as by its certificate, which the client says only `Connection is closed` of. */
+    class Connector extends StandaloneConnector {
+      constructor(options: unknown) {
+        super(options as ConstructorParameters<typeof StandaloneConnector>[0]);
+      }
+
+      override async connect(...of: Parameters<StandaloneConnector["connect"]>) {
+        const stream = await super.connect(...of);
+        return stream.once("error", (error: Error) => {
+          reason ??= error;
+        });
+      }
+    }
     const redisOptions = {
+      Connector,
       username: user,
       connectTimeout,
       // A server that vanished without a word: give the connection up, so that a new one is made.
       socketTimeout: 5 * commandTimeout,
       // The ready check asks INFO, which the users need not be granted; a node that loads says so by itself.
       enableReadyCheck: false,
-      ...(tls ? { tls: {} } : {}),
+      ...(tls && { tls: tls === true ? {} : tls }),
     };
     const password = { get: () => this.#password, enumerable: true, configurable: true };
     const cluster = new Cluster([{ host, port }], {
@@ -153,7 +172,6 @@ export class Cache {
       });
       this.#lost = { at: Date.now(), back };
     });
-    let reason: Error | undefined;
     cluster.on("node error", (error: Error) => {
       reason ??= error;
     });

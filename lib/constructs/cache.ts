@@ -5,23 +5,13 @@ import { PolicyStatement } from "aws-cdk-lib/aws-iam";
 import type { IKey } from "aws-cdk-lib/aws-kms";
 import type { Function as LambdaFunction } from "aws-cdk-lib/aws-lambda";
 import { Construct } from "constructs";
+import { cacheUsers } from "../cache-users";
 import type { EnvironmentConfig } from "../config";
 import { digest } from "../names";
 import type { Attachment } from "./function";
 import type { Network } from "./network";
 
-/** Commands that clients of a cluster send by themselves, by name: the category `@connection` would let one end others' connections. */
-const client = "+ping +asking +client|setname +client|setinfo +cluster|slots +cluster|shards +cluster|nodes +info";
-
-/** What each user may do: keys of releases (`r:`), of listeners (`n:`) and of Segue itself (`segue:`), and nothing administrative. */
-const users = {
-  recommend: `on ~r:* ~n:* ~segue:* -@all +get ${client}`,
-  publish: `on ~r:* ~segue:* -@all +get +set ${client}`,
-  recent: `on ~n:* -@all +get +set ${client}`,
-  erase: `on ~r:* ~n:* -@all +get +set +del ${client}`,
-} as const;
-
-export type CacheUser = keyof typeof users;
+export type CacheUser = keyof typeof cacheUsers;
 
 /** Variables that a function needs to enter the cache. */
 export interface CacheVariables {
@@ -89,7 +79,7 @@ export class Cache extends Construct {
         userId: id,
         userName: id,
         authenticationMode: { Type: "iam" },
-        accessString: users[name],
+        accessString: cacheUsers[name],
       });
     };
     const made = {

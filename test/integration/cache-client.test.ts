@@ -123,14 +123,14 @@ describe("when connections end", () => {
     expect(later.outcome).toBeInstanceOf(CacheUnavailable);
     expect(later.milliseconds).toBeLessThan(20);
 
-    valkey = await startValkey(users, port);
+    valkey = await startValkey(users, { port });
     expect(await eventually(() => cache.get("r:x"), 3000)).toBeNull();
   });
 
   test.each([0, 2000])("one that hangs costs a command's time; after %d ms more it wakes and works", async (hung) => {
     const cache = cacheAs("segue-recommend");
     await cache.get("r:x");
-    valkey.process.kill("SIGSTOP");
+    valkey.kill("SIGSTOP");
     const { outcome, milliseconds } = await timed(cache.get("r:x"));
     expect(outcome).toBeInstanceOf(CacheUnavailable);
     expect(milliseconds).toBeLessThan(300);
@@ -138,7 +138,7 @@ describe("when connections end", () => {
     const later = await timed(cache.get("r:x"));
     expect(later.outcome).toBeInstanceOf(CacheUnavailable);
     expect(later.milliseconds).toBeLessThan(300);
-    valkey.process.kill("SIGCONT");
+    valkey.kill("SIGCONT");
     expect(await eventually(() => cache.get("r:x"), 3000)).toBeNull();
   });
 });
@@ -153,15 +153,15 @@ describe("a cache that was never there", () => {
     const second = await timed(cache.get("r:x"));
     expect(second.outcome).toBeInstanceOf(CacheUnavailable);
     expect(second.milliseconds).toBeLessThan(20);
-    valkey = await startValkey(users, valkey.port);
+    valkey = await startValkey(users, { port: valkey.port });
     expect(await eventually(() => cache.get("r:x"), 3000)).toBeNull();
   });
 
   test("accepting and then silent", async () => {
-    valkey.process.kill("SIGSTOP");
+    valkey.kill("SIGSTOP");
     const { outcome, milliseconds } = await timed(cacheAs("segue-recommend").get("r:x"));
     expect(outcome).toBeInstanceOf(CacheUnavailable);
     expect(milliseconds).toBeLessThan(1300);
-    valkey.process.kill("SIGCONT");
+    valkey.kill("SIGCONT");
   });
 });

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
@@ -7,6 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "iovalkey";
+import type { Identity } from "./certificates";
+import { terminateTls } from "./tls";
 
 const root = join(__dirname, "..", "..");
 
@@ -41,21 +43,32 @@ async function freePort(): Promise<number> {
 
 /** One Valkey in cluster mode; alone it owns all slots, as the single endpoint of a serverless cache does. */
 export interface TestValkey {
+  /** Where clients connect. */
   readonly port: number;
+  /** The server's own port, which differs from `port` when TLS is before it. */
+  readonly plainPort: number;
   /** As a user who may do everything; the `default` user is off, as in a cache with IAM users only. */
   readonly admin: Redis;
-  readonly process: ChildProcess;
+  /** Pauses it or lets it go on. */
+  kill(signal: NodeJS.Signals): void;
   /** Ends the server at once; its data are gone. */
   stop(): Promise<void>;
+}
+
+/** How clients reach a node. */
+interface Reached {
+  /** The port of an earlier server, to come back in its place. */
+  readonly port?: number;
+  /** For TLS, which the packaged server lacks: shown by what stands before it. Such nodes name themselves `localhost`. */
+  readonly tls?: Identity;
 }
 
 /**
  * Starts a Valkey on loopback and waits until its slots are served.
  * @param users ACL rules by user name, e.g. `{"segue-recommend": "on >secret ~r:* +get"}`
- * @param port the port of an earlier server, to come back in its place
  */
-export async function startValkey(users: Record<string, string> = {}, port?: number): Promise<TestValkey> {
-  const valkey = await startNode(users, port);
+export async function startValkey(users: Record<string, string> = {}, reached: Reached = {}): Promise<TestValkey> {
+  const valkey = await startNode(users, reached);
   try {
     await valkey.admin.call("CLUSTER", "ADDSLOTSRANGE", 0, LAST_SLOT);
     await untilServed(valkey);
@@ -67,15 +80,18 @@ export async function startValkey(users: Record<string, string> = {}, port?: num
 }
 
 /** Three nodes that share the slots, each with the users. A node that is stopped is not replaced: its slots are away. */
-export async function startCluster(users: Record<string, string> = {}): Promise<TestValkey[]> {
+export async function startCluster(
+  users: Record<string, string> = {},
+  reached: Pick<Reached, "tls"> = {},
+): Promise<TestValkey[]> {
   const nodes: TestValkey[] = [];
   try {
-    for (let i = 0; i < 3; i += 1) nodes.push(await startNode(users));
+    for (let i = 0; i < 3; i += 1) nodes.push(await startNode(users, reached));
     const share = Math.ceil((LAST_SLOT + 1) / nodes.length);
     for (const [i, { admin }] of nodes.entries()) {
       await admin.call("CLUSTER", "SET-CONFIG-EPOCH", i + 1);
       await admin.call("CLUSTER", "ADDSLOTSRANGE", i * share, Math.min(LAST_SLOT, (i + 1) * share - 1));
-      await admin.call("CLUSTER", "MEET", "127.0.0.1", nodes[0]!.port);
+      await admin.call("CLUSTER", "MEET", "127.0.0.1", nodes[0]!.plainPort);
       // Nodes that answer for their own slots while another is away are what the client must cope with.
       await admin.call("CONFIG", "SET", "cluster-require-full-coverage", "no");
     }
@@ -101,8 +117,18 @@ async function untilServed({ admin }: TestValkey): Promise<void> {
   while (!(await admin.cluster("INFO")).includes("cluster_state:ok")) await sleep(20);
 }
 
-async function startNode(users: Record<string, string>, port?: number): Promise<TestValkey> {
-  const at = port ?? (await freePort());
+async function startNode(users: Record<string, string>, { port, tls }: Reached): Promise<TestValkey> {
+  const at = tls || port === undefined ? await freePort() : port;
+  const front = tls && (await terminateTls(at, tls, port));
+  // What leads a client from node to node is where TLS listens, under the name that its certificate bears.
+  const announced = front
+    ? ["--cluster-announce-port", `${front.port}`, "--cluster-announce-bus-port", `${at + 10_000}`].concat([
+        "--cluster-announce-hostname",
+        "localhost",
+        "--cluster-preferred-endpoint-type",
+        "hostname",
+      ])
+    : [];
   const folder = mkdtempSync(join(tmpdir(), "segue-valkey-"));
   const password = randomUUID();
   const rules = `--user default off --user admin on >${password} ~* &* +@all`.split(" ");
@@ -110,7 +136,7 @@ async function startNode(users: Record<string, string>, port?: number): Promise<
     valkeyBinary(),
     [
       ...["--port", `${at}`, "--bind", "127.0.0.1", "--dir", folder, "--save", ""],
-      ...["--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1"],
+      ...["--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1", ...announced],
       ...rules,
     ],
     { stdio: "ignore" },
@@ -128,8 +154,12 @@ async function startNode(users: Record<string, string>, port?: number): Promise<
     admin.disconnect();
     const gone = child.exitCode === null && child.signalCode === null ? once(child, "exit") : undefined;
     child.kill("SIGKILL");
-    await gone;
+    await Promise.all([gone, front?.stop()]);
     rmSync(folder, { recursive: true, force: true });
+  };
+  const kill = (signal: NodeJS.Signals) => {
+    child.kill(signal);
+    front?.kill(signal);
   };
   try {
     await admin.ping();
@@ -138,5 +168,5 @@ async function startNode(users: Record<string, string>, port?: number): Promise<
     await stop();
     throw error;
   }
-  return { port: at, admin, process: child, stop };
+  return { port: front?.port ?? at, plainPort: at, admin, kill, stop };
 }
