@@ -7,7 +7,7 @@ import { CloudAssembly } from "aws-cdk-lib/cx-api";
 import { Command } from "commander";
 import { environments } from "../config";
 import { ConfigError, readConfig } from "../lib/config";
-import { regionOf } from "./aws";
+import { confirm, regionOf } from "./aws";
 import { announce, planOf } from "./plan/deployed";
 import { run } from "./run";
 import { inSteps, stopHere } from "./signals";
@@ -43,7 +43,7 @@ const program = new Command("deploy")
     "--allow-replacement <id...>",
     "logical ids of resources that may be replaced or deleted, with what they hold",
   )
-  .option("--yes", "do not ask before permissions are widened")
+  .option("--yes", "do not ask before permissions are widened or the API gets another address")
   .addHelpText(
     "after",
     "\nExit codes: 0 deployed, 1 refused or failed, 2 wrong usage, 130 after Ctrl-C.\nA refusal changes nothing. A deployment that fails is rolled back by CloudFormation.",
@@ -58,9 +58,12 @@ const program = new Command("deploy")
         await cdk(region, "synth", "-c", `env=${env}`, "--quiet", "--output", outdir);
         const { templates } = read(new CloudAssembly(outdir));
         const plan = await planOf(new CloudFormationClient({ region }), `segue-${env}-`, templates);
-        const { lines, refusals } = announce(plan, { environment: env, allowed: allowReplacement, all: false });
+        const { lines, felt, refusals } = announce(plan, { environment: env, allowed: allowReplacement, all: false });
         for (const line of lines) console.log(line);
         if (refusals.length > 0) throw new Error(refusals.join("\n"));
+        if (felt.length > 0 && !yes && !(await confirm("Deploy, so that the API's address changes?"))) {
+          throw new Error("nothing was deployed: answer y, or pass --yes");
+        }
         stopHere(() => "nothing was deployed");
         const approval = ["--require-approval", yes ? "never" : "broadening"];
         await cdk(region, "deploy", "--all", "--app", outdir, ...approval);

@@ -19,7 +19,10 @@ const program = new Command("doctor")
   )
   .option("--env <name>", "environment of config/", "dev")
   .option("--region <region>", "where; else the environment's, else AWS_REGION")
-  .option("--fix", "mend what a call can: bootstrap, service-linked roles, requests for quotas that are missing")
+  .option(
+    "--fix",
+    "mend what a call can: bootstrap, service-linked roles, API Gateway's role for logs; ask for quotas that are missing",
+  )
   .addHelpText("after", "\nExit codes: 0 ready, 1 something is missing or could not be looked at, 2 wrong usage.")
   .action(async ({ env, region: flag, fix }) => {
     const wanted = synthesize(env);

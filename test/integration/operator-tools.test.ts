@@ -6,12 +6,18 @@ import {
   CreateLogStreamCommand,
   DescribeLogGroupsCommand,
 } from "@aws-sdk/client-cloudwatch-logs";
-import { CreateRoleCommand, IAMClient } from "@aws-sdk/client-iam";
+import { CreateRoleCommand, IAMClient, ListAttachedRolePoliciesCommand } from "@aws-sdk/client-iam";
 import { CreateStreamCommand, KinesisClient, ListStreamsCommand } from "@aws-sdk/client-kinesis";
 import { CreateBucketCommand, ListBucketsCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { CreateModelPackageGroupCommand, ListModelPackageGroupsCommand } from "@aws-sdk/client-sagemaker";
 import { PutParameterCommand, SSMClient } from "@aws-sdk/client-ssm";
+import { awsAccount } from "../../tools/doctor/account";
+import { examine, mendAll } from "../../tools/doctor/checks";
+import { synthesize } from "../../tools/templates";
 import { startTestAccount, type TestAccount } from "../support/account";
+
+/** Each command is a process that synthesizes an environment. */
+jest.setTimeout(180_000);
 
 const root = join(__dirname, "../..");
 let emulated: TestAccount;
@@ -36,9 +42,8 @@ function tool(name: string, ...args: string[]) {
 }
 
 /**
- * The tools as an operator starts them, on an emulated account. What stays on stand-ins, in test/unit/doctor: requests for quotas (the
- * account answers no RequestServiceQuotaIncrease), API Gateway's role for logs (no environment has a REST API by default), a region that is
- * off, what the caller may not look at (the account judges no policy), and CDK's own bootstrap, whose steps are CDK's.
+ * The tools as an operator starts them, on an emulated account; CDK's own bootstrap by `--fix` is in deploy.test.ts. What stays on stand-ins,
+ * in test/unit/doctor: a region that is off, and what the caller may not look at (the account judges no policy).
  */
 describe("doctor", () => {
   test("names what a new account lacks, with the command that mends each, and changes nothing", () => {
@@ -67,6 +72,29 @@ describe("doctor", () => {
     expect(out).toMatch(/ok {7}CDK bootstrap: version 30/);
     expect(out).not.toMatch(/MISSING|unknown/);
     expect(status).toBe(0);
+  });
+
+  test("mends what a REST API and larger jobs lack, and says what AWS has yet to grant", async () => {
+    // As an operator's shell would have it.
+    Object.assign(process.env, emulated.account.environment);
+    const account = awsAccount(emulated.account.region);
+    const training = { instanceCount: 3 };
+    const wanted = synthesize("laptop", { api: { waf: {} }, compute: { training } });
+    const lacking = async () => (await examine(account, wanted)).filter(({ status }) => status === "missing");
+    const quota = "ml.m5.xlarge for training job usage";
+    const first = await lacking();
+    expect(first.map(({ what }) => what)).toEqual([quota, "API Gateway's role for logs"]);
+    const lines: string[] = [];
+    // Again, as after an interruption: the role is there then, and the request is open.
+    for (let i = 0; i < 2; i++) expect(await mendAll(first, account, (line) => lines.push(line))).toBe(1);
+    const said = [`asked    ${quota}: AWS answers later`, "mended   API Gateway's role for logs"];
+    expect(lines).toEqual([...said, ...said]);
+    expect((await lacking()).map(({ what }) => what)).toEqual([quota]);
+    const role = await account.restLoggingRole();
+    const { AttachedPolicies } = await new IAMClient(emulated.common).send(
+      new ListAttachedRolePoliciesCommand({ RoleName: role?.split("/").at(-1) }),
+    );
+    expect(AttachedPolicies?.map(({ PolicyName }) => PolicyName)).toEqual(["AmazonAPIGatewayPushToCloudWatchLogs"]);
   });
 
   test("takes a GPU that is lacking as advice where there is a CPU to go back to", () => {

@@ -35,7 +35,8 @@ const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
  * an update takes a second or so.
  */
 export class House {
-  private readonly outdir = mkdtempSync(join(tmpdir(), "segue-house-"));
+  /** Templates and assets of the latest synthesis, as an assembly for CDK's CLI. */
+  readonly outdir = mkdtempSync(join(tmpdir(), "segue-house-"));
   private readonly published = new Set<string>();
   private readonly client: CloudFormationClient;
   private readonly s3: S3Client;

@@ -1,9 +1,16 @@
 import { spawnSync } from "node:child_process";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { APIGatewayClient, GetAccountCommand } from "@aws-sdk/client-api-gateway";
+import { setTimeout as pause } from "node:timers/promises";
+import { APIGatewayClient, GetAccountCommand, UpdateAccountCommand } from "@aws-sdk/client-api-gateway";
 import { DescribeRegionsCommand, EC2Client } from "@aws-sdk/client-ec2";
-import { CreateServiceLinkedRoleCommand, GetRoleCommand, IAMClient } from "@aws-sdk/client-iam";
+import {
+  AttachRolePolicyCommand,
+  CreateRoleCommand,
+  CreateServiceLinkedRoleCommand,
+  GetRoleCommand,
+  IAMClient,
+} from "@aws-sdk/client-iam";
 import { GetAccountSettingsCommand, LambdaClient } from "@aws-sdk/client-lambda";
 import {
   paginateListServiceQuotas,
@@ -38,7 +45,40 @@ export interface Account {
 export interface Mender {
   bootstrap(accountId: string): Promise<void>;
   createServiceLinkedRole(service: string): Promise<void>;
+  /** Asks for a quota; AWS decides. One that is asked for already is left as it is. */
   requestQuota(code: string, value: number): Promise<void>;
+  /** Makes the role by which REST APIs write their logs, and names it to API Gateway in this region. */
+  allowRestLogs(): Promise<void>;
+}
+
+/** A role is one for the account, and regions name it each for itself. */
+const restLogs = {
+  RoleName: "segue-api-gateway-logs",
+  Description: "Lets API Gateway write the logs of this account's REST APIs",
+  AssumeRolePolicyDocument: JSON.stringify({
+    Version: "2012-10-17",
+    Statement: [{ Effect: "Allow", Principal: { Service: "apigateway.amazonaws.com" }, Action: "sts:AssumeRole" }],
+  }),
+};
+
+/** Does it again while a role that was just made is not yet known everywhere. */
+async function onceKnown(work: () => Promise<unknown>): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      await work();
+      return;
+    } catch (error) {
+      if ((error as Error).name !== "BadRequestException" || tries === 10) throw error;
+      await pause(3000);
+    }
+  }
+}
+
+/** Does it unless it is done already. */
+async function unless(done: string, work: Promise<unknown>): Promise<void> {
+  await work.catch((error: Error) => {
+    if (!error.name.startsWith(done)) throw error;
+  });
 }
 
 /** The account that the shell's AWS credentials lead to. */
@@ -107,9 +147,18 @@ export function awsAccount(region: string): Account & Mender {
       await iam.send(new CreateServiceLinkedRoleCommand({ AWSServiceName }));
     },
     async requestQuota(QuotaCode, DesiredValue) {
-      await quotaClient.send(
-        new RequestServiceQuotaIncreaseCommand({ ServiceCode: "sagemaker", QuotaCode, DesiredValue }),
-      );
+      const command = new RequestServiceQuotaIncreaseCommand({ ServiceCode: "sagemaker", QuotaCode, DesiredValue });
+      await unless("ResourceAlreadyExists", quotaClient.send(command));
+    },
+    async allowRestLogs() {
+      await unless("EntityAlreadyExists", iam.send(new CreateRoleCommand(restLogs)));
+      const { RoleName } = restLogs;
+      const { Arn = "" } = (await iam.send(new GetRoleCommand({ RoleName }))).Role ?? {};
+      const [, partition] = Arn.split(":");
+      const PolicyArn = `arn:${partition}:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs`;
+      await iam.send(new AttachRolePolicyCommand({ RoleName, PolicyArn }));
+      const patchOperations = [{ op: "replace" as const, path: "/cloudwatchRoleArn", value: Arn }];
+      await onceKnown(() => new APIGatewayClient(options).send(new UpdateAccountCommand({ patchOperations })));
     },
   };
 }

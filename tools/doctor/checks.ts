@@ -13,6 +13,8 @@ export interface Finding {
   readonly command?: string;
   /** Mends it, where a call can. */
   readonly mend?: (mender: Mender) => Promise<void>;
+  /** `mend` only asks AWS, whose answer takes hours or days. */
+  readonly granted?: "later";
 }
 
 type Check = (account: Account, wanted: Synthesized) => Promise<Finding[]>;
@@ -91,6 +93,7 @@ const quotas: Check = async (account, wanted) => {
       ...(code && {
         command: `aws service-quotas request-service-quota-increase --service-code sagemaker --quota-code ${code} --desired-value ${count} --region ${account.region}`,
         mend: (mender: Mender) => mender.requestQuota(code, count),
+        granted: "later" as const,
       }),
     };
   });
@@ -109,6 +112,7 @@ const restLogging: Check = async (account, wanted) => {
       detail: "a REST API that logs cannot be deployed without",
       command:
         "aws apigateway update-account --patch-operations op=replace,path=/cloudwatchRoleArn,value=<role with the managed policy AmazonAPIGatewayPushToCloudWatchLogs>",
+      mend: (mender) => mender.allowRestLogs(),
     },
   ];
 };
@@ -173,20 +177,20 @@ export async function examine(account: Account, wanted: Synthesized): Promise<Fi
   return found.flat();
 }
 
-/** Mends what is missing and can be mended by a call. @returns how many were */
+/** Mends what is missing and can be mended by a call. @returns how many were, without those that AWS has yet to grant */
 export async function mendAll(
   findings: readonly Finding[],
   mender: Mender,
   say: (line: string) => void,
 ): Promise<number> {
   let mended = 0;
-  for (const { what, status, mend } of findings) {
+  for (const { what, status, mend, granted } of findings) {
     if (status !== "missing" || !mend) continue;
     stopHere(() => `${mended} mended, the rest is as it was; run it again for that`);
     try {
       await mend(mender);
-      mended += 1;
-      say(`mended   ${what}`);
+      if (granted !== "later") mended += 1;
+      say(granted === "later" ? `asked    ${what}: AWS answers later` : `mended   ${what}`);
     } catch (error) {
       say(`FAILED   ${what}: ${(error as Error).message}`);
     }

@@ -81,12 +81,15 @@ export function changesOf(stack: string, deployed: Template, wanted: Template): 
     const impact = impacts[difference.changeImpact];
     if (!impact) return [];
     const changed: Changed[] = [];
+    let real = impact !== "update";
     difference.forEachDifference((kind, name, value) => {
+      if (name !== "Metadata") real = true;
       const values = value as PropertyDifference<unknown>;
       const decides = impact === "update" || replacing.includes(values.changeImpact);
       if (kind === "Property" && decides) changed.push([name, values]);
     });
-    return [{ id, type: difference.resourceType ?? "", impact, changed }];
+    // Metadata does nothing, and CDK's CLI writes paths into it.
+    return real ? [{ id, type: difference.resourceType ?? "", impact, changed }] : [];
   });
   // Another type under the same id comes without properties.
   const candidates = differences.filter(({ impact, changed }) => impact === "replace" && changed.length > 0);

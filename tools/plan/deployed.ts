@@ -54,9 +54,14 @@ const words: Readonly<Record<Stuck["verb"], string>> = {
   remove: "cannot remove",
 };
 
+/** Types whose resources have an address that callers hold. */
+const addressed = new Set(["AWS::ApiGatewayV2::Api", "AWS::ApiGateway::RestApi"]);
+
 /** How a plan is told. */
 export interface Announcement {
   readonly lines: readonly string[];
+  /** What nobody loses data by, and callers notice: to be asked about. */
+  readonly felt: readonly string[];
   /** Why it must not be deployed, each with what to do about it; empty when it may. */
   readonly refusals: readonly string[];
 }
@@ -72,8 +77,15 @@ export function announce(
 ): Announcement {
   const harmless = ({ impact }: Change) => impact === "create" || impact === "update";
   const count = (impact: Change["impact"]) => changes.filter((change) => change.impact === impact).length;
+  const felt = changes
+    .filter((change) => addressed.has(change.type) && !harmless(change))
+    .map(
+      ({ stack, id }) =>
+        `${stack}  address  the API's address goes with ${id}: every caller needs the new one, output ApiUrl`,
+    );
   const lines = [
     ...changes.filter((change) => all || !harmless(change)).map(line),
+    ...felt,
     ...stuck.map(
       ({ stack, verb, users, source }) => `${stack}  stuck  ${words[verb]} ${source}: used by ${users.join(", ")}`,
     ),
@@ -102,5 +114,5 @@ export function announce(
       `refused: CloudFormation changes nothing that other stacks import. First, for what can be made again: ${commands.join("; ")}`,
     );
   }
-  return { lines, refusals };
+  return { lines, felt, refusals };
 }

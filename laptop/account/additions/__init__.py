@@ -8,6 +8,7 @@ from . import (
     cache,
     calls,
     database,
+    encryption,
     endpoints,
     firewall,
     internals,
@@ -16,6 +17,7 @@ from . import (
     outputs,
     quotas,
     replacement,
+    roles,
     sagemaker,
     streams,
 )
@@ -32,11 +34,13 @@ def install(settings: Settings) -> sagemaker.SageMaker:
     budget.install()
     cache.install(settings)
     database.install(settings)
+    encryption.install()
     endpoints.install(settings)
     firewall.install()
     lambdas.install()
     network.install()
     outputs.install()
+    roles.install()
     streams.install()
     available = quotas.install()
     _wait_in_threads()

@@ -38,6 +38,8 @@ NEEDED: dict[str, tuple[str, ...]] = {
         "_serverless_caches",
         "_users",
     ),
+    "ministack.services.glue": ("_create_security_configuration", "_delete_security_configuration"),
+    "ministack.services.iam": ("_IAM_HANDLERS", "_error", "_p", "_roles"),
     "ministack.services.kinesis": ("_streams",),
     "ministack.services.lambda_svc": (
         "_esm_backoff_until",

@@ -52,6 +52,7 @@ class Quotas:
     def __init__(self, gpu_count: int) -> None:
         self.gpu_count = gpu_count
         gpu_quota = 1 if gpu_count else 0
+        self._requested: dict[str, float] = {}
         self._values = {
             f"{kind} for {use}": quota
             for kinds, quota in ((CPU_TYPES, CPU_QUOTA), (GPU_TYPES, gpu_quota))
@@ -62,6 +63,18 @@ class Quotas:
     def of(self, instance_type: str, use: str) -> int:
         """The quota of an instance type, e.g. of ("ml.m5.xlarge", "training job usage"); 0 for types not listed."""
         return self._values.get(f"{instance_type} for {use}", 0)
+
+    def request(self, quota: dict, request: dict) -> tuple[int, dict]:
+        """Takes a request for more, once at a time, as AWS does. It stays pending: this machine has what it has."""
+        code, desired = quota["QuotaCode"], request.get("DesiredValue", 0)
+        if desired <= quota["Value"]:
+            return _error("IllegalArgumentException", "You must provide a quota value greater than the current one")
+        if code in self._requested:
+            return _error("ResourceAlreadyExistsException", "Only one open service quota increase request is allowed per quota")
+        self._requested[code] = desired
+        names = ("ServiceCode", "ServiceName", "QuotaArn", "QuotaCode", "QuotaName", "GlobalQuota", "Unit")
+        asked = {"Id": code, "Status": "PENDING", "DesiredValue": desired, **{name: quota[name] for name in names}}
+        return 200, {"RequestedQuota": asked}
 
     def listing(self) -> list[dict]:
         return [
@@ -98,14 +111,16 @@ def install() -> Quotas:
 
 
 def respond(quotas: Quotas, target: str, request: dict) -> tuple[int, dict]:
-    """Answers ListServiceQuotas, in pages of at most 100, and GetServiceQuota."""
+    """Answers ListServiceQuotas, in pages of at most 100, GetServiceQuota, and RequestServiceQuotaIncrease, which is never granted."""
     action = target.rpartition(".")[2]
     if request.get("ServiceCode") != "sagemaker":
         return _error("NoSuchResourceException", f"Service {request.get('ServiceCode')!r} has no quotas here")
     listing = quotas.listing()
-    if action == "GetServiceQuota":
+    if action in ("GetServiceQuota", "RequestServiceQuotaIncrease"):
         found = [quota for quota in listing if quota["QuotaCode"] == request.get("QuotaCode")]
-        return (200, {"Quota": found[0]}) if found else _error("NoSuchResourceException", "Quota not found")
+        if not found:
+            return _error("NoSuchResourceException", "Quota not found")
+        return (200, {"Quota": found[0]}) if action == "GetServiceQuota" else quotas.request(found[0], request)
     if action != "ListServiceQuotas":
         return _error("UnknownOperationException", f"Service Quotas {action} is not emulated")
     try:

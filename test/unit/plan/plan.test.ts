@@ -82,7 +82,7 @@ describe("an announcement", () => {
   const lake = { Resources: { Lake: { Type: "AWS::S3::Bucket" } } };
 
   test("of nothing refuses nothing", () => {
-    expect(told({})).toEqual({ lines: ["0 created, 0 updated in place"], refusals: [] });
+    expect(told({})).toEqual({ lines: ["0 created, 0 updated in place"], felt: [], refusals: [] });
   });
 
   test("refuses a loss until it is named", () => {
@@ -90,6 +90,7 @@ describe("an announcement", () => {
     expect(told({ changes }).refusals).toEqual([expect.stringMatching(/delete Lake.*--allow-replacement Lake$/)]);
     expect(told({ changes }, ["Lake"])).toEqual({
       lines: ["segue-dev-data  delete  AWS::S3::Bucket Lake", "0 created, 0 updated in place"],
+      felt: [],
       refusals: [],
     });
   });
@@ -119,6 +120,28 @@ describe("an announcement", () => {
     expect(told({ busy: [{ stack: "segue-dev-data", status: "UPDATE_IN_PROGRESS" }] }).refusals).toEqual([
       "segue-dev-data is UPDATE_IN_PROGRESS: wait for its end, or see why in its events",
     ]);
+  });
+
+  test("says apart from the rest that the API's address goes, and leaves that to a yes", () => {
+    const api = (Type: string) => ({
+      Resources: { [Type.replaceAll(":", "")]: { Type, Properties: { Name: "segue" } } },
+    });
+    const [http, rest] = [api("AWS::ApiGatewayV2::Api"), api("AWS::ApiGateway::RestApi")];
+    const address =
+      "segue-dev-serving  address  the API's address goes with AWSApiGatewayV2Api: every caller needs the new one, output ApiUrl";
+    const { lines, felt, refusals } = told({ changes: changesOf("segue-dev-serving", http, rest) });
+    expect({ felt, refusals }).toEqual({ felt: [address], refusals: [] });
+    expect(lines).toContain(address);
+    expect(told({ changes: changesOf("segue-dev-serving", {}, rest) }).felt).toEqual([]);
+    expect(told({ changes: changesOf("segue-dev-serving", rest, rest) }).felt).toEqual([]);
+  });
+
+  test("counts no resource that only has other metadata, such as the paths that CDK's CLI writes", () => {
+    const topic = (rest: object) => ({ Resources: { Topic: { Type: "AWS::SNS::Topic", ...rest } } });
+    expect(changesOf("data", topic({ Metadata: { "aws:cdk:path": "a" } }), topic({}))).toEqual([]);
+    const both = changesOf("data", topic({ Metadata: { a: 1 } }), topic({ Properties: { DisplayName: "b" } }));
+    expect(both.map(({ impact }) => impact)).toEqual(["update"]);
+    expect(changesOf("data", topic({}), topic({ DeletionPolicy: "Retain" }))).toHaveLength(1);
   });
 
   test("names a stack that is no longer in the configuration", () => {
