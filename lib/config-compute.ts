@@ -49,6 +49,15 @@ export const compute = z.strictObject({
         .default({}),
     })
     .prefault({}),
+  /** Several trainings with settings of SageMaker's choice in place of one; the run goes on with the best. Left out: one training. */
+  tuning: z
+    .strictObject({
+      /** Trainings in all: each costs what one costs. */
+      jobs: z.int().min(2).max(750),
+      /** Trainings at a time. Fewer learn more from each other. */
+      parallel: z.int().min(1).max(100).default(1),
+    })
+    .optional(),
   scoring: z
     .discriminatedUnion("mode", [
       /** Batch Transform, on a CPU: the default. */
@@ -80,6 +89,27 @@ export const compute = z.strictObject({
   images: z.strictObject({ gpu: imageUri.optional(), cpu: imageUri.optional() }).prefault({}),
 });
 
+interface TunedRange {
+  readonly name: string;
+  readonly type: "Integer" | "Continuous";
+  readonly least: number;
+  readonly most: number;
+  /** Large values apart in proportion, not in distance. */
+  readonly logarithmic: boolean;
+}
+
+/** What a tuning looks for (`Settings` in `ml/segue_ml/ials.py`); the rest follows from the data or from validation in each training. */
+const ranges: readonly TunedRange[] = [
+  { name: "rank", type: "Integer", least: 16, most: 512, logarithmic: true },
+  { name: "a0", type: "Continuous", least: 0.01, most: 1, logarithmic: true },
+  { name: "ridge", type: "Continuous", least: 0.3, most: 30, logarithmic: true },
+  { name: "nu", type: "Continuous", least: 0, most: 1.25, logarithmic: false },
+];
+
+/** The ranges without what the configuration fixes: SageMaker takes a name in one place only. */
+export const tunedRanges = (fixed: Readonly<Record<string, unknown>>): readonly TunedRange[] =>
+  ranges.filter(({ name }) => !(name in fixed));
+
 /** A pair of values of `compute` that cannot be together, in the words of a configuration error. */
 interface Mistake {
   readonly path: string[];
@@ -88,7 +118,7 @@ interface Mistake {
 }
 
 /** What is wrong with `compute` that no field shows alone. */
-export function computeMistakes({ training, scoring }: z.output<typeof compute>): Mistake[] {
+export function computeMistakes({ training, tuning, scoring }: z.output<typeof compute>): Mistake[] {
   const { spot, maxWaitMinutes, maxRuntimeMinutes, hyperparameters } = training;
   const found: Mistake[] = [];
   const refuse = (path: string[], input: unknown, message: string) => found.push({ path, input, message });
@@ -107,6 +137,19 @@ export function computeMistakes({ training, scoring }: z.output<typeof compute>)
   }
   const reserved = Object.keys(hyperparameters).find((name) => name.startsWith("sagemaker"));
   if (reserved) refuse(["training", "hyperparameters", reserved], reserved, "Segue sets it");
+  if (tuning && tuning.parallel > tuning.jobs) {
+    refuse(["tuning", "parallel"], tuning.parallel, `must be at most jobs, ${tuning.jobs}`);
+  }
+  if (tuning && "sweeps" in hyperparameters) {
+    refuse(
+      ["training", "hyperparameters", "sweeps"],
+      hyperparameters.sweeps,
+      "tuning compares at the best number of sweeps: leave it out",
+    );
+  }
+  if (tuning && tunedRanges(hyperparameters).length === 0) {
+    refuse(["tuning"], tuning, "training.hyperparameters fixes all that it would look for: leave it out");
+  }
   const jobs = { training, ...(scoring.mode === "processing" && { scoring }) };
   for (const [name, { gpu, volumeGb }] of Object.entries(jobs)) {
     const small = gpu.find((type) => (localDiskGb[type] ?? Number.POSITIVE_INFINITY) < volumeGb);

@@ -42,7 +42,8 @@ export function quotasWanted({ training, scoring }: Compute): string[] {
 
 /**
  * Chooses by quota what a job is tried on: with `spot`, the first GPU type on spare capacity; the GPU types on demand; with `spot`, the CPU
- * type on spare capacity; the CPU type on demand. Types whose quota is below the number of instances are left out, but for the last.
+ * type on spare capacity; the CPU type on demand. Types whose quota is below the number of instances, of all trainings at a time, are left
+ * out, but for the last.
  */
 export function choose(
   settings: Compute["training"] | Compute["scoring"],
@@ -51,6 +52,7 @@ export function choose(
 ): Choice {
   const { gpu, cpu, instanceCount, volumeGb, images } = settings;
   const spot = "spot" in settings && settings.spot;
+  const needed = instanceCount * ("parallel" in settings ? settings.parallel : 1);
   const machines = (instanceType: string, isSpot: boolean): Machines => {
     const isGpu = instanceType !== cpu;
     return {
@@ -65,7 +67,7 @@ export function choose(
   const last = machines(cpu, false);
   if (typeof quotas === "string") return { tries: [last], reason: quotas };
   const quotaOf = (type: string, of: Use) => quotas.get(quotaName(type, of)) ?? 0;
-  const allowed = (types: readonly string[], of: Use) => types.filter((type) => quotaOf(type, of) >= instanceCount);
+  const allowed = (types: readonly string[], of: Use) => types.filter((type) => quotaOf(type, of) >= needed);
   const on = (types: readonly string[], isSpot: boolean) => types.map((type) => machines(type, isSpot));
   const [first = last, ...others] = [
     ...(spot ? on(allowed(gpu, "spot").slice(0, 1), true) : []),
@@ -78,14 +80,14 @@ export function choose(
     ...gpu.map((type): [string, Use] => [type, use]),
     ...(spot ? ([[cpu, "spot"]] as [string, Use][]) : []),
   ];
-  const chosen = looked.findIndex(([type, of]) => quotaOf(type, of) >= instanceCount);
+  const chosen = looked.findIndex(([type, of]) => quotaOf(type, of) >= needed);
   const reason = looked
     .slice(0, chosen < 0 ? looked.length : chosen + 1)
     .map(([type, of], index) => {
       const kind = of === "spot" ? `${type} (spot)` : type;
       return index === chosen
-        ? `${quotaOf(type, of)} ${kind} in the quota, ${instanceCount} needed`
-        : `${quotaOf(type, of)} of ${instanceCount} ${kind} in the quota`;
+        ? `${quotaOf(type, of)} ${kind} in the quota, ${needed} needed`
+        : `${quotaOf(type, of)} of ${needed} ${kind} in the quota`;
     })
     .join(", ");
   return { tries: [first, ...others], reason: reason || "no GPU type is configured" };

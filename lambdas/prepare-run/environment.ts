@@ -13,6 +13,8 @@ const compute = z.object({
   training: z.extend(job, {
     /** Try spare capacity first. */
     spot: z.boolean(),
+    /** Trainings at a time, where a tuning has several. */
+    parallel: z.int().check(z.gte(1)),
   }),
   scoring: z.extend(job, { mode: z.enum(["transform", "processing"]) }),
 });

@@ -30,15 +30,9 @@ import type { JobRoles } from "./job-roles";
 import { expression, expressions } from "./jsonata";
 import type { MlCode } from "./ml-code";
 import { allowMap, publishFiles } from "./publishing";
-import {
-  processingState,
-  type RunJobsProps,
-  runPattern,
-  scoringEnvironment,
-  trainState,
-  transformState,
-} from "./run-jobs";
+import { processingState, type RunJobsProps, runPattern, scoringEnvironment, transformState } from "./run-jobs";
 import { elsewhere, passRole, throttled } from "./sagemaker-job";
+import { modelState } from "./training-jobs";
 
 /** The functions that a run calls, by the state that calls them. */
 interface RunFunctions {
@@ -255,7 +249,7 @@ export class Retraining extends Construct {
 
   /** Training until it has a model, or nothing is left to try. */
   private train(next: IChainable): IChainable {
-    const state = trainState(this, this.jobs);
+    const state = modelState(this, this.jobs);
     const checked = this.checked({ state, name: "Trained?", tries: "training", counter: "trainTry", next });
     return state.next(checked);
   }

@@ -1,4 +1,4 @@
-import { Aws, Duration } from "aws-cdk-lib";
+import { Duration } from "aws-cdk-lib";
 import type { Role } from "aws-cdk-lib/aws-iam";
 import type { IKey } from "aws-cdk-lib/aws-kms";
 import type { IBucket } from "aws-cdk-lib/aws-s3";
@@ -7,7 +7,7 @@ import type { Construct } from "constructs";
 import type { EnvironmentConfig } from "../config";
 import type { JobRoles } from "./job-roles";
 import { expression } from "./jsonata";
-import { type MlCode, trainProgram } from "./ml-code";
+import type { MlCode } from "./ml-code";
 import { SageMakerJob } from "./sagemaker-job";
 
 export interface RunJobsProps {
@@ -24,111 +24,30 @@ export interface RunJobsProps {
 /** Form of a run id, `20261122t035200-1a2b3c4d`, for policies. */
 export const runPattern = "????????t??????-????????";
 
-/** The metrics that the training job prints, for SageMaker to show beside the job. */
-const metrics = ["recall@20", "ndcg@20", "auc", "coverage@20"];
-
 /** What the job is tried on now, as prepared in `PrepareRun`. */
-const training = "$run.training[$trainTry]";
 const scoring = "$run.scoring[$scoreTry]";
+
 /** A job's name may be used once: the second try is `<run id>-train-2`. */
-const trainJob = "$run.runId & '-train' & ($trainTry = 0 ? '' : '-' & $string($trainTry + 1))";
-const scoreJob = "$run.runId & '-score' & ($scoreTry = 0 ? '' : '-' & $string($scoreTry + 1))";
+export const jobName = (job: string, counter: string) =>
+  `$run.runId & '-${job}' & ($${counter} = 0 ? '' : '-' & $string($${counter} + 1))`;
+const scoreJob = jobName("score", "scoreTry");
 
-const tried = (job: string) => ["", "-?", "-??"].map((count) => `${runPattern}-${job}${count}`);
+/** Forms of the names of a job's tries, for policies. */
+export const tried = (job: string) => ["", "-?", "-??"].map((count) => `${runPattern}-${job}${count}`);
 
-const s3Uri = (lake: IBucket, rest: string) => expression(`'s3://${lake.bucketName}/${rest}`);
+/** An address in the lake, of which `rest` goes on in a JSONata text. */
+export const s3Uri = (lake: IBucket, rest: string) => expression(`'s3://${lake.bucketName}/${rest}`);
 
 /** A job's time, and half an hour for an instance to be found and its image pulled. */
-const withWaiting = (minutes: number) => Duration.minutes(minutes + 30);
+export const withWaiting = (minutes: number) => Duration.minutes(minutes + 30);
 
 /** The job's instances and their volumes. A volume's key goes with EBS alone: types that bring disks encrypt those with a key of their own. */
-function resources(tried: string, key: IKey | undefined) {
+export function resources(tried: string, key: IKey | undefined) {
   const fields = ["InstanceType", "InstanceCount", "VolumeSizeInGB"];
   const values = [`${tried}.instanceType`, `${tried}.instanceCount`, `${tried}.volumeGb`];
   if (!key) return Object.fromEntries(fields.map((field, index) => [field, expression(values[index] as string)]));
   const plain = fields.map((field, index) => `'${field}': ${values[index]}`).join(", ");
   return expression(`$merge([{${plain}}, ${tried}.gpu ? {} : {'VolumeKmsKeyId': '${key.keyArn}'}])`);
-}
-
-/** Whether a job has several instances, or may get one with several GPUs: the container then starts a process for each, by torchrun. */
-const severalProcesses = ({ compute: { training } }: EnvironmentConfig) =>
-  training.instanceCount > 1 || training.gpu.some((type) => /\.(12xlarge|24xlarge|48xlarge|metal)$/.test(type));
-
-/**
- * Training, of which the run keeps `$model` (`dataUrl`, `jobName`) and `$failure`. On spare capacity it writes checkpoints under the run's own
- * prefix, so that a job that was interrupted, or is tried elsewhere, goes on, and never from another run's factors.
- * https://docs.aws.amazon.com/sagemaker/latest/dg/model-managed-spot-training.html
- */
-export function trainState(
-  scope: Construct,
-  { config, lake, code, roles, machineRole, key }: RunJobsProps,
-): CustomState {
-  const { spot, maxRuntimeMinutes, maxWaitMinutes = 0, hyperparameters } = config.compute.training;
-  const channel = (ChannelName: string, S3Uri: string) => ({
-    ChannelName,
-    DataSource: { S3DataSource: { S3DataType: "S3Prefix", S3DataDistributionType: "FullyReplicated", S3Uri } },
-    InputMode: "File",
-  });
-  const features = (part: string) => channel(part, s3Uri(lake, `features/' & $run.runId & '/${part}/'`));
-  const runtime = `'MaxRuntimeInSeconds': ${maxRuntimeMinutes * 60}`;
-  return new SageMakerJob(scope, "Train", {
-    kind: "training",
-    names: tried("train"),
-    machineRole,
-    jobRole: roles.train,
-    request: {
-      TrainingJobName: expression(trainJob),
-      RoleArn: roles.train.roleArn,
-      AlgorithmSpecification: {
-        TrainingImage: expression(`${training}.imageUri`),
-        TrainingInputMode: "File",
-        MetricDefinitions: metrics.map((Name) => ({ Name, Regex: `eval ${Name}=([-0-9.e]+);` })),
-      },
-      HyperParameters: {
-        ...Object.fromEntries(Object.entries(hyperparameters).map(([name, value]) => [name, String(value)])),
-        ...(severalProcesses(config) && { sagemaker_torch_distributed_enabled: "true" }),
-        sagemaker_program: trainProgram,
-        sagemaker_submit_directory: code.submitDirectory,
-        sagemaker_region: Aws.REGION,
-      },
-      InputDataConfig: [
-        features("interactions"),
-        features("listeners"),
-        features("artists"),
-        channel("code", code.uri),
-      ],
-      OutputDataConfig: {
-        S3OutputPath: s3Uri(lake, "runs/' & $run.runId & '/train'"),
-        ...(key && { KmsKeyId: key.keyArn }),
-      },
-      ResourceConfig: resources(training, key),
-      ...(spot
-        ? {
-            EnableManagedSpotTraining: expression(`${training}.spot`),
-            // A waiting time is refused for a job on demand.
-            StoppingCondition: expression(
-              `${training}.spot ? {${runtime}, 'MaxWaitTimeInSeconds': ${maxWaitMinutes * 60}} : {${runtime}}`,
-            ),
-            CheckpointConfig: { S3Uri: s3Uri(lake, "runs/' & $run.runId & '/checkpoints/'") },
-          }
-        : { StoppingCondition: { MaxRuntimeInSeconds: maxRuntimeMinutes * 60 } }),
-      EnableNetworkIsolation: true,
-      EnableInterContainerTrafficEncryption: true,
-    },
-    timeout: withWaiting(Math.max(maxRuntimeMinutes, maxWaitMinutes)),
-    assign: {
-      // A job that stops at a limit has an end, and a status, but no model.
-      failure: expression(
-        "$states.result.TrainingJobStatus = 'Completed' ? null : {'Error': 'TrainingStopped', 'Cause': 'the job ended as ' & $states.result.SecondaryStatus}",
-      ),
-      model: {
-        dataUrl: expression(
-          "$states.result.TrainingJobStatus = 'Completed' ? $states.result.ModelArtifacts.S3ModelArtifacts : ''",
-        ),
-        jobName: expression(trainJob),
-      },
-    },
-  }).state;
 }
 
 /** Scoring by Batch Transform, of the model that the run has made. */

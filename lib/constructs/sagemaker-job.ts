@@ -6,6 +6,11 @@ import { Construct } from "constructs";
 /** What differs between the kinds of job that Step Functions runs to their end. */
 const kinds = {
   training: { name: "TrainingJob", resource: "training-job", rule: "TrainingJobs" },
+  tuning: {
+    name: "HyperParameterTuningJob",
+    resource: "hyper-parameter-tuning-job",
+    rule: "HyperParameterTuningJobs",
+  },
   processing: { name: "ProcessingJob", resource: "processing-job", rule: "ProcessingJobs" },
   transform: { name: "TransformJob", resource: "transform-job", rule: "TransformJobs" },
 } as const;

@@ -93,7 +93,7 @@ export class ModelStack extends Stack {
 }
 
 /** What `prepare-run` chooses from. */
-function compute({ compute: { training, scoring } }: EnvironmentConfig, { gpu, cpu }: Images) {
+function compute({ compute: { training, tuning, scoring } }: EnvironmentConfig, { gpu, cpu }: Images) {
   const images = { gpu, cpu };
   const job = ({ cpu, instanceCount, volumeGb }: typeof training | typeof scoring) => ({
     cpu,
@@ -102,7 +102,7 @@ function compute({ compute: { training, scoring } }: EnvironmentConfig, { gpu, c
     images,
   });
   return {
-    training: { ...job(training), gpu: training.gpu, spot: training.spot },
+    training: { ...job(training), gpu: training.gpu, spot: training.spot, parallel: tuning?.parallel ?? 1 },
     scoring: {
       ...job(scoring),
       gpu: scoring.mode === "processing" ? scoring.gpu : [],

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
+import re
 import shutil
 import signal
 import sys
@@ -39,6 +41,7 @@ from .runtime import Clock, choose_device, peak_memory, rows_that_fit, say, set_
 from .segments import segment_lists
 from .sharded import train_packed
 from .shards import PAIRS, Spill, sampled
+from .terms import Choice
 from .tune import MOST_SWEEPS, choose, search
 
 K = 20
@@ -63,8 +66,10 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--model-dir", type=Path, default=Path(environment.get("SM_MODEL_DIR") or "/opt/ml/model"))
     data_dir = environment.get("SM_OUTPUT_DATA_DIR") or "/opt/ml/output/data"
     parser.add_argument("--output-data-dir", type=Path, default=Path(data_dir))
-    run_id = environment.get("TRAINING_JOB_NAME", "").removesuffix("-train")
-    parser.add_argument("--run-id", default=run_id, help="default: the job's name without -train")
+    run_id = re.sub(r"-(train|tune)(-[0-9a-f-]+)?$", "", environment.get("TRAINING_JOB_NAME", ""))
+    parser.add_argument("--run-id", default=run_id, help="default: the job's name without -train, -tune and what follows")
+    # SageMaker tells trainings of a tuning so what they are compared by.
+    parser.add_argument("--_tuning_objective_metric", help=argparse.SUPPRESS)
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 is PyTorch's choice")
     parser.add_argument("--seed", type=int, default=0)
@@ -159,7 +164,10 @@ class _Job:
         with self.clock.phase("choose settings"):
             settings = self.checkpoints.settings()
             if settings is None:
-                settings = _choose(self.options, self.holdout.history, self.device)
+                choice = _choose(self.options, self.holdout.history, self.device)
+                settings = choice.settings
+                if not math.isnan(choice.quality):
+                    say(f"eval validation-quality={choice.quality:.6f};")
                 self.checkpoints.keep_settings(settings)
         say("settings: " + " ".join(f"{name}={value:g}" for name, value in settings.as_dict().items()))
         return settings, self.holdout.cutoff
@@ -286,17 +294,17 @@ class _Job:
         return {**(self.counts if spill else counts), "first": iso(first), "last": iso(last)}
 
 
-def _choose(options: argparse.Namespace, history: Pairs, device: torch.device) -> Settings:
+def _choose(options: argparse.Namespace, history: Pairs, device: torch.device) -> Choice:
     """Settings for the training before the cutoff, chosen on a random part of it; the training on everything keeps
     them."""
     fixed = {name: getattr(options, name) for name, _ in SETTINGS if getattr(options, name) is not None}
     start = default_settings(history, options.seed).changed(sweeps=MOST_SWEEPS).changed(**fixed).check()
     part, validation = random_holdout(history, options.seed)
     if not part.count:
-        return start
+        return Choice(start, float("nan"))
     if options.tune_seconds > 0:
-        return search(part, validation, start, device, options.tune_seconds, frozenset(fixed)).settings
-    return choose(part, validation, start, device, frozenset(fixed)).settings
+        return search(part, validation, start, device, options.tune_seconds, frozenset(fixed))
+    return choose(part, validation, start, device, frozenset(fixed))
 
 
 def _ends(intervals: dict[str, list[float]]) -> dict[str, list[float]]:

@@ -171,6 +171,25 @@ const mistakes: readonly [what: string, input: unknown, path: string, allowed: R
     /spot needs it/,
   ],
   [
+    "more trainings at a time than in all",
+    { compute: { tuning: { jobs: 4, parallel: 5 } } },
+    "compute.tuning.parallel",
+    /must be at most jobs, 4/,
+  ],
+  ["a tuning of one training", { compute: { tuning: { jobs: 1 } } }, "compute.tuning.jobs", /2/],
+  [
+    "a tuning at fixed sweeps",
+    { compute: { training: { hyperparameters: { sweeps: 8 } }, tuning: { jobs: 4 } } },
+    "compute.training.hyperparameters.sweeps",
+    /leave it out/,
+  ],
+  [
+    "a tuning with nothing to look for",
+    { compute: { training: { hyperparameters: { rank: 8, a0: 0.1, ridge: 1, nu: 1 } }, tuning: { jobs: 4 } } },
+    "compute.tuning",
+    /fixes all that it would look for/,
+  ],
+  [
     "a GPU that transform lacks",
     { compute: { scoring: { cpu: "ml.g6e.xlarge" } } },
     "compute.scoring.cpu",

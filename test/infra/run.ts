@@ -57,7 +57,7 @@ const lambdas: Record<string, unknown> = {
     gateKey: "g",
     evaluationKey: "e",
   },
-  Register: { modelPackageArn: "arn:x" },
+  Register: { modelPackageArn: "arn:aws:sagemaker:eu-central-1:123456789012:model-package/segue-dev/1" },
   Publish: { release: runId, listeners: 2, segments: 1, artists: 3, bytes: 9, manifestKey: "m" },
   Promote: { champion: runId, previous: null },
   PreparePublish: { filesKey: `runs/${runId}/publish/files.json` },
@@ -65,6 +65,10 @@ const lambdas: Record<string, unknown> = {
 };
 const jobs: Record<string, unknown> = {
   Train: { TrainingJobStatus: "Completed", ModelArtifacts: { S3ModelArtifacts: "s3://lake/model.tar.gz" } },
+  Tune: {
+    HyperParameterTuningJobStatus: "Completed",
+    BestTrainingJob: { TrainingJobName: `${runId}-tune-002-1a2b3c4d`, TrainingJobStatus: "Completed" },
+  },
   CreateModel: { ModelArn: "arn:m" },
   Score: { TransformJobStatus: "Completed", ProcessingJobStatus: "Completed" },
   DeleteModel: {},

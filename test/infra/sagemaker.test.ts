@@ -17,6 +17,12 @@ const environments: Record<string, Templates> = {
     compute: { training: { gpu }, scoring: { mode: "processing" } },
   } as never),
   "with several processes": templatesOf("dev", settings({ instanceCount: 2 })),
+  "with a tuning": templatesOf("dev", {
+    compute: {
+      training: { gpu, spot: true, maxWaitMinutes: 90, maxRuntimeMinutes: 90, hyperparameters: { nu: 1 } },
+      tuning: { jobs: 12, parallel: 3 },
+    },
+  } as never),
   "with Processing": templatesOf("dev", settings({}, { mode: "processing", gpu, instanceCount: 3 })),
 };
 const dev = environments.dev as Templates;
@@ -30,9 +36,10 @@ interface Asked {
 /** Every SageMaker request that a machine can make: each job on each of its machines, and the model. */
 async function allRequests(templates: Templates): Promise<Asked[]> {
   const { States } = machineOf(templates);
-  const { asked } = await run(templates, { Train: Array(20).fill(noCapacity) });
-  const tries = asked.filter(({ name }) => name === "Train").length;
-  const ended = await run(templates, { Train: Array(tries - 1).fill(noCapacity) });
+  const job = States.Tune ? "Tune" : "Train";
+  const { asked } = await run(templates, { [job]: Array(20).fill(noCapacity) });
+  const tries = asked.filter(({ name }) => name === job).length;
+  const ended = await run(templates, { [job]: Array(tries - 1).fill(noCapacity) });
   const scored = await run(templates, { Score: [noCapacity] });
   return [...ended.asked, ...scored.asked].flatMap(({ name, request }) => {
     const operation = /:sagemaker:(\w+?)(\.sync)?$/.exec(String(States[name]?.Resource))?.[1];
@@ -62,7 +69,10 @@ describe("AWS's own model of the API", () => {
     const requests = all.flat();
     const operations = new Set(requests.map(({ operation }) => operation));
     expect([...operations].sort()).toEqual(
-      ["CreateTrainingJob", "CreateTransformJob", "CreateProcessingJob", "CreateModel", "DeleteModel"].sort(),
+      [
+        ...["CreateTrainingJob", "CreateHyperParameterTuningJob", "CreateTransformJob", "CreateProcessingJob"],
+        ...["CreateModel", "DeleteModel", "DescribeModelPackage"],
+      ].sort(),
     );
     const problems = await judged(requests);
     const found = requests.flatMap(({ name, operation }, index) =>
@@ -103,19 +113,41 @@ test.each([
  *   src/stepfunctions/steps/sagemaker.py, with sagemaker-python-sdk 2, workflow/airflow.py and processing.py), or
  * - spot and its checkpoints: https://github.com/aws/aws-step-functions-data-science-sdk-python/issues/42.
  */
+const trainingFields = [
+  ...["AlgorithmSpecification", "EnableInterContainerTrafficEncryption", "EnableManagedSpotTraining"],
+  ...["EnableNetworkIsolation", "HyperParameters", "InputDataConfig", "OutputDataConfig", "ResourceConfig"],
+  ...["RoleArn", "StoppingCondition", "TrainingJobName", "CheckpointConfig", "CheckpointConfig.S3Uri"],
+  ...["AlgorithmSpecification.TrainingImage", "AlgorithmSpecification.TrainingInputMode"],
+  ...["AlgorithmSpecification.MetricDefinitions", "AlgorithmSpecification.MetricDefinitions.Name"],
+  ...["AlgorithmSpecification.MetricDefinitions.Regex", "InputDataConfig.ChannelName", "InputDataConfig.InputMode"],
+  ...["InputDataConfig.DataSource", "InputDataConfig.DataSource.S3DataSource"],
+  ...["S3DataType", "S3Uri", "S3DataDistributionType"].map((it) => `InputDataConfig.DataSource.S3DataSource.${it}`),
+  ...["OutputDataConfig.S3OutputPath", "OutputDataConfig.KmsKeyId", "ResourceConfig.InstanceCount"],
+  ...["ResourceConfig.InstanceType", "ResourceConfig.VolumeSizeInGB", "ResourceConfig.VolumeKmsKeyId"],
+  ...["StoppingCondition.MaxRuntimeInSeconds", "StoppingCondition.MaxWaitTimeInSeconds"],
+];
+const tuningConfig = "HyperParameterTuningJobConfig";
 const passedOn: Record<string, string[]> = {
-  CreateTrainingJob: [
-    ...["AlgorithmSpecification", "EnableInterContainerTrafficEncryption", "EnableManagedSpotTraining"],
-    ...["EnableNetworkIsolation", "HyperParameters", "InputDataConfig", "OutputDataConfig", "ResourceConfig"],
-    ...["RoleArn", "StoppingCondition", "TrainingJobName", "CheckpointConfig", "CheckpointConfig.S3Uri"],
-    ...["AlgorithmSpecification.TrainingImage", "AlgorithmSpecification.TrainingInputMode"],
-    ...["AlgorithmSpecification.MetricDefinitions", "AlgorithmSpecification.MetricDefinitions.Name"],
-    ...["AlgorithmSpecification.MetricDefinitions.Regex", "InputDataConfig.ChannelName", "InputDataConfig.InputMode"],
-    ...["InputDataConfig.DataSource", "InputDataConfig.DataSource.S3DataSource"],
-    ...["S3DataType", "S3Uri", "S3DataDistributionType"].map((it) => `InputDataConfig.DataSource.S3DataSource.${it}`),
-    ...["OutputDataConfig.S3OutputPath", "OutputDataConfig.KmsKeyId", "ResourceConfig.InstanceCount"],
-    ...["ResourceConfig.InstanceType", "ResourceConfig.VolumeSizeInGB", "ResourceConfig.VolumeKmsKeyId"],
-    ...["StoppingCondition.MaxRuntimeInSeconds", "StoppingCondition.MaxWaitTimeInSeconds"],
+  CreateTrainingJob: trainingFields,
+  // As TuningStep writes it: a training's fields but for its name, hyperparameters apart, and the search.
+  CreateHyperParameterTuningJob: [
+    ...["HyperParameterTuningJobName", tuningConfig, "TrainingJobDefinition"],
+    "TrainingJobDefinition.StaticHyperParameters",
+    ...trainingFields
+      .filter((it) => !/^(TrainingJobName|HyperParameters|CheckpointConfig)/.test(it))
+      .map((it) => `TrainingJobDefinition.${it}`),
+    ...["Strategy", "TrainingJobEarlyStoppingType", "HyperParameterTuningJobObjective", "ResourceLimits"].map(
+      (it) => `${tuningConfig}.${it}`,
+    ),
+    ...["Type", "MetricName"].map((it) => `${tuningConfig}.HyperParameterTuningJobObjective.${it}`),
+    ...["MaxNumberOfTrainingJobs", "MaxParallelTrainingJobs"].map((it) => `${tuningConfig}.ResourceLimits.${it}`),
+    `${tuningConfig}.ParameterRanges`,
+    ...["IntegerParameterRanges", "ContinuousParameterRanges"].flatMap((it) => [
+      `${tuningConfig}.ParameterRanges.${it}`,
+      ...["Name", "MinValue", "MaxValue", "ScalingType"].map(
+        (field) => `${tuningConfig}.ParameterRanges.${it}.${field}`,
+      ),
+    ]),
   ],
   CreateTransformJob: [
     ...["BatchStrategy", "MaxConcurrentTransforms", "MaxPayloadInMB", "ModelName", "TransformInput"],
@@ -151,7 +183,8 @@ const passedOn: Record<string, string[]> = {
 /** Paths of a request's fields, without positions in lists and names of the caller's choice. */
 function fieldsOf(value: unknown, at = ""): string[] {
   if (Array.isArray(value)) return value.flatMap((one) => fieldsOf(one, at));
-  if (value === null || typeof value !== "object" || /(^|\.)(HyperParameters|Environment)$/.test(at)) return [];
+  if (value === null || typeof value !== "object" || /(^|\.)((Static)?HyperParameters|Environment)$/.test(at))
+    return [];
   return Object.entries(value).flatMap(([name, inner]) => {
     const path = at ? `${at}.${name}` : name;
     return [path, ...fieldsOf(inner, path)];
@@ -176,6 +209,34 @@ describe("requests", () => {
     for (const name of [requests.Train?.TrainingJobName, requests.Score?.TransformJobName, requests.Score?.ModelName]) {
       expect(name).toMatch(/^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$/);
     }
+  });
+
+  test("a tuning's names fit its pattern on every try, and it searches what the configuration leaves open", async () => {
+    const asked = await allRequests(environments["with a tuning"] as Templates);
+    const tunings = asked.flatMap(({ operation, request }) => (/Tuning/.test(operation) ? [request] : []));
+    expect(new Set(tunings.map((request) => request.HyperParameterTuningJobName)).size).toBeGreaterThan(2);
+    for (const { HyperParameterTuningJobName } of tunings) {
+      expect(HyperParameterTuningJobName).toMatch(/^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,31}$/);
+    }
+    const { HyperParameterTuningJobConfig: config, TrainingJobDefinition: definition } = tunings[0] as Record<
+      string,
+      // biome-ignore lint/suspicious/noExplicitAny: a request as it is
+      any
+    >;
+    expect(config.ResourceLimits).toEqual({ MaxNumberOfTrainingJobs: 12, MaxParallelTrainingJobs: 3 });
+    const { IntegerParameterRanges, ContinuousParameterRanges } = config.ParameterRanges;
+    const ranges = [...IntegerParameterRanges, ...ContinuousParameterRanges] as Record<string, string>[];
+    expect(ranges.map(({ Name }) => Name)).toEqual(["rank", "a0", "ridge"]);
+    for (const { MinValue, MaxValue } of ranges) expect(Number(MinValue)).toBeLessThan(Number(MaxValue));
+    expect(definition.StaticHyperParameters).toMatchObject({ nu: "1", sagemaker_program: "train.py" });
+    const { Type, MetricName } = config.HyperParameterTuningJobObjective;
+    expect(Type).toBe("Maximize");
+    // What is compared is measured before the gate's holdout, whose metrics have other names.
+    expect(MetricName).toBe("validation-quality");
+    const { Regex } = definition.AlgorithmSpecification.MetricDefinitions.find(
+      ({ Name }: { Name: string }) => Name === MetricName,
+    );
+    expect(new RegExp(Regex).exec("eval validation-quality=0.051234;")?.[1]).toBe("0.051234");
   });
 
   test("training reads its channels and the code, without a network, for an hour at most", async () => {

@@ -35,10 +35,22 @@ const all = [
   ["dev", of("dev")],
   ["dev under a key of its own", of("dev", { encryption: { key: "own" } })],
   ["prod", of("prod")],
+  ["dev with a tuning", of("dev", { compute: { tuning: { jobs: 4 } } })],
 ] as const;
 
+/** What an environment whose other settings make other calls would have made. */
+function callsOf(name: string): Call[] {
+  if (name === "prod") return calls.filter((call) => !deleting(call));
+  if (name !== "dev with a tuning") return calls;
+  return calls.map((call) =>
+    call.action === "sagemaker:createTrainingJob.sync"
+      ? { ...call, action: "sagemaker:createHyperParameterTuningJob.sync", resource: "{run}-tune" }
+      : call,
+  );
+}
+
 describe.each(all)("policies of %s", (name, simulation) => {
-  const made = simulation.concrete(name === "prod" ? calls.filter((call) => !deleting(call)) : calls);
+  const made = simulation.concrete(callsOf(name));
   const everything: ConcreteCall[] = [...made, ...simulation.tokens()];
 
   test("allow every call that was recorded, and every token", async () => {

@@ -7,6 +7,9 @@ const dev = templatesOf("dev");
 const compute = (training: object, scoring: object = {}) => ({ compute: { training, scoring } }) as never;
 const spot = templatesOf("dev", compute({ gpu: ["ml.g6.xlarge"], spot: true, maxWaitMinutes: 120 }));
 const processing = templatesOf("dev", compute({}, { mode: "processing", gpu: ["ml.g6.xlarge"] }));
+const tuning = templatesOf("dev", {
+  compute: { training: { spot: true, maxWaitMinutes: 120 }, tuning: { jobs: 10, parallel: 4 } },
+});
 const parallel = templatesOf("dev", { cache: { parallelLoads: 4 } });
 const machine = machineOf(dev);
 /** What follows the scoring of a model that is still approved. */
@@ -14,7 +17,7 @@ const publication = ["ReadApproval", "StillApproved?", "Publish", "Promote", "Do
 const run = (replies: Replies = {}, input: unknown = {}) => runOf(dev, replies, input);
 
 describe("definition", () => {
-  test.each(Object.entries({ dev, spot, processing, parallel }))(
+  test.each(Object.entries({ dev, spot, processing, parallel, tuning }))(
     "%s is valid Amazon States Language",
     (_, templates) => {
       const { isValid, errorsText } = aslValidator(machineOf(templates) as never, {
@@ -47,6 +50,8 @@ describe("definition", () => {
     const { CreateModel, DeleteModel, ...others } = machine.States;
     const scoredElsewhere = [...Object.keys(others), "ScoreElsewhere"].sort();
     expect(Object.keys(machineOf(processing).States).sort()).toEqual(scoredElsewhere);
+    const tuned = Object.keys(machine.States).map((name) => name.replace(/^Train(?=$|Elsewhere)/, "Tune"));
+    expect(Object.keys(machineOf(tuning).States).sort()).toEqual(tuned.sort());
   });
 
   test("every task ends in time", () => {
@@ -100,7 +105,7 @@ describe("a run", () => {
 
   test.each(["Rejected", "PendingManualApproval"])("that the registry says is %s is not published", async (status) => {
     const { execution, requests } = await run({ ReadApproval: { ModelApprovalStatus: status } });
-    expect(requests.ReadApproval).toEqual({ ModelPackageName: "arn:x" });
+    expect(requests.ReadApproval).toEqual({ ModelPackageName: expect.stringMatching(/:model-package\/segue-dev\/1$/) });
     expect(execution.path.slice(-3)).toEqual(["ReadApproval", "StillApproved?", "Rejected"]);
   });
 
@@ -201,6 +206,58 @@ test("a run whose release is published while the champion is pinned says that it
 const failed = (FailureReason: string, status = {}) =>
   new TaskError("States.TaskFailed", JSON.stringify({ TrainingJobStatus: "Failed", FailureReason, ...status }));
 const noCapacity = failed("CapacityError: Unable to provision requested ML compute capacity.");
+
+describe("a tuning", () => {
+  const best = `${runId}-tune-002-1a2b3c4d`;
+
+  test("stands where a training stood, and the run goes on with the best one's model and report", async () => {
+    const { execution, requests } = await runOf(tuning);
+    const { path } = (await run()).execution;
+    expect(execution.path).toEqual(path.map((name) => (name === "Train" ? "Tune" : name)));
+    expect(requests.Gate).toMatchObject({ outputKey: `runs/${runId}/train/${best}/output/output.tar.gz` });
+    const data = `s3://segue-lake/runs/${runId}/train/${best}/output/model.tar.gz`;
+    expect(requests.Register).toMatchObject({ trainingJobName: best, modelDataUrl: data });
+    expect(requests.CreateModel).toMatchObject({ PrimaryContainer: { ModelDataUrl: data } });
+    expect(requests.Tune?.TrainingJobDefinition).not.toHaveProperty("CheckpointConfig");
+  });
+
+  test("has the time of three trainings in a row where ten run four at a time", () => {
+    expect(machineOf(tuning).States.Tune?.TimeoutSeconds).toBe(3 * 150 * 60);
+  });
+
+  test("goes on demand where there is no spare capacity, under another name", async () => {
+    const { execution, asked } = await runOf(tuning, { Tune: [noCapacity] });
+    const tried = asked.filter(({ name }) => name === "Tune").map(({ request }) => request);
+    expect(tried).toMatchObject([
+      { HyperParameterTuningJobName: `${runId}-tune`, TrainingJobDefinition: { EnableManagedSpotTraining: true } },
+      { HyperParameterTuningJobName: `${runId}-tune-2`, TrainingJobDefinition: { EnableManagedSpotTraining: false } },
+    ]);
+    expect(execution.outcome).toBe("succeeded");
+  });
+
+  test.each([
+    ["no training was completed", { HyperParameterTuningJobStatus: "Stopped" }],
+    [
+      "the best was stopped",
+      {
+        HyperParameterTuningJobStatus: "Stopped",
+        BestTrainingJob: { TrainingJobName: "x", TrainingJobStatus: "Stopped" },
+      },
+    ],
+  ])("fails the run where %s", async (_, answer) => {
+    const { execution } = await runOf(tuning, { Tune: answer });
+    expect(execution.error).toEqual({
+      Error: "TuningStopped",
+      Cause: "no training was completed; the tuning ended as Stopped",
+    });
+  });
+
+  test("whose trainings all fail fails the run with the cause", async () => {
+    const all = new TaskError("States.TaskFailed", '{"FailureReason":"All training jobs failed."}');
+    const { execution } = await runOf(tuning, { Tune: all });
+    expect(execution.error?.Cause).toContain("All training jobs failed");
+  });
+});
 
 describe("a job that finds no machine", () => {
   test("of training goes from spare GPUs to GPUs on demand, a spare CPU and a CPU on demand, and then the run fails", async () => {

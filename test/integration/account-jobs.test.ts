@@ -10,6 +10,7 @@ import {
   DescribeTrainingJobCommand,
   ListModelPackagesCommand,
   ListModelsCommand,
+  ListTrainingJobsCommand,
   StopTrainingJobCommand,
   UpdateModelPackageCommand,
 } from "@aws-sdk/client-sagemaker";
@@ -113,6 +114,85 @@ describe("SageMaker jobs", () => {
     rmSync(folder, { recursive: true });
     expect((await emulated.get("checkpoints/epoch")).toString()).toBe("1");
     expect(readFileSync(path.join(emulated.account.logDir, "jobs", "run-1.log"), "utf8")).toContain("eval rows=5;");
+  });
+
+  const tune = (name: string, jobs: number, factors: [string, string]) => {
+    const { TrainingJobName, HyperParameters, CheckpointConfig, ...definition } = training("", "tune");
+    const { factors: _, ...StaticHyperParameters } = HyperParameters ?? {};
+    const MetricDefinitions = [{ Name: "quality", Regex: "eval quality=([0-9.e-]+);" }];
+    const range = (Name: string, [MinValue, MaxValue]: [string, string]) => ({
+      ...{ Name, MinValue, MaxValue },
+      ScalingType: "Logarithmic",
+    });
+    return emulated.run(
+      {
+        Tune: {
+          Type: "Task",
+          Resource: "arn:aws:states:::sagemaker:createHyperParameterTuningJob.sync",
+          Arguments: {
+            HyperParameterTuningJobName: name,
+            HyperParameterTuningJobConfig: {
+              Strategy: "Bayesian",
+              HyperParameterTuningJobObjective: { Type: "Maximize", MetricName: "quality" },
+              ResourceLimits: { MaxNumberOfTrainingJobs: jobs, MaxParallelTrainingJobs: 2 },
+              ParameterRanges: {
+                IntegerParameterRanges: [range("factors", factors)],
+                ContinuousParameterRanges: [range("rate", ["0.001", "10"])],
+              },
+            },
+            TrainingJobDefinition: {
+              ...definition,
+              StaticHyperParameters,
+              AlgorithmSpecification: { ...definition.AlgorithmSpecification, MetricDefinitions },
+            },
+          },
+          End: true,
+        },
+      },
+      "Tune",
+      {},
+    );
+  };
+
+  test("a tuning tries settings within their ranges, and names the training whose objective is best", async () => {
+    const { status, cause, output } = await tune("tune-1", 3, ["8", "64"]);
+    expect({ status, cause }).toEqual({ status: "SUCCEEDED", cause: undefined });
+    expect(output).toMatchObject({
+      HyperParameterTuningJobStatus: "Completed",
+      TrainingJobStatusCounters: { Completed: 3, InProgress: 0 },
+      ObjectiveStatusCounters: { Succeeded: 3, Pending: 0, Failed: 0 },
+    });
+    const { Models: none } = await emulated.sagemaker.send(new ListModelsCommand({}));
+    expect(none).toEqual([]);
+    const { TrainingJobSummaries: tried = [] } = await emulated.sagemaker.send(
+      new ListTrainingJobsCommand({ NameContains: "tune-1-" }),
+    );
+    const described = await Promise.all(
+      tried.map(({ TrainingJobName }) => emulated.sagemaker.send(new DescribeTrainingJobCommand({ TrainingJobName }))),
+    );
+    const rates = described.map(({ HyperParameters }) => Number(HyperParameters?.rate));
+    expect(new Set(rates).size).toBe(3);
+    for (const rate of rates) expect(rate).toBeGreaterThanOrEqual(0.001);
+    for (const rate of rates) expect(rate).toBeLessThanOrEqual(10);
+    for (const { HyperParameters } of described) {
+      expect(Number(HyperParameters?.factors)).toBeGreaterThanOrEqual(8);
+      expect(HyperParameters?._tuning_objective_metric).toBe("quality");
+    }
+    const { BestTrainingJob: best } = output;
+    expect(best.TrainingJobName).toMatch(/^tune-1-00[123]-[0-9a-f]{8}$/);
+    expect(Number(best.TunedHyperParameters.rate)).toBe(Math.max(...rates));
+    expect(best.FinalHyperParameterTuningJobObjectiveMetric.Value).toBe(Math.max(...rates));
+    expect((await emulated.get(`runs/${best.TrainingJobName}/output/model.tar.gz`)).length).toBeGreaterThan(100);
+  });
+
+  test("a tuning none of whose trainings ends well fails with the first one's reason", async () => {
+    const { status, cause } = await tune("tune-2", 2, ["1", "2"]);
+    expect(status).toBe("FAILED");
+    expect(JSON.parse(cause as string)).toMatchObject({
+      HyperParameterTuningJobStatus: "Failed",
+      FailureReason: expect.stringMatching(/^All training jobs failed\..*too few factors/s),
+      TrainingJobStatusCounters: { Completed: 0, NonRetryableError: 2 },
+    });
   });
 
   test("several instances share the objects of a sharded channel, and their files make one model", async () => {

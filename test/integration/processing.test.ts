@@ -11,7 +11,7 @@ import { generate } from "../../laptop/generator";
 import { startTestAccount, type TestAccount } from "../support/account";
 import { House } from "../support/house";
 
-/** Where scoring is a Processing job: deployed so, one run ends in a release, and a smoke test finds it served. */
+/** Where the best of several trainings is scored by a Processing job: deployed so, one run ends in a release, and a smoke test finds it served. */
 const root = join(__dirname, "../..");
 const world = generate({ seed: 11, listeners: 200, artists: 120, days: 40, maxEvents: 12_000, now: new Date() });
 
@@ -25,7 +25,9 @@ let lake: Lake;
 beforeAll(async () => {
   emulated = await startTestAccount();
   house = await House.in(emulated);
-  await house.deploy(house.synthesize({ compute: { scoring: { mode: "processing" } } }));
+  await house.deploy(
+    house.synthesize({ compute: { tuning: { jobs: 2, parallel: 2 }, scoring: { mode: "processing" } } }),
+  );
   const { account } = emulated;
   deployment = await readDeployment(account);
   api = new ApiClient(deployment.apiUrl, account.region, awsOptions(account).credentials);
@@ -77,10 +79,14 @@ test("a run scores by a Processing job, and its release is served", async () => 
   const run = await followRun(emulated.account, deployment.stateMachineArn, { onEntered: () => {}, onEnded: () => {} });
   expect({ status: run.status, error: run.error, cause: run.cause }).toEqual({ status: "SUCCEEDED" });
   const states = run.states.map(({ name }) => name);
-  expect(states).toContain("Score");
+  expect(states).toEqual(expect.arrayContaining(["Tune", "Score"]));
+  expect(states).not.toContain("Train");
   expect(states).not.toContain("CreateModel");
   expect(states.slice(-3)).toEqual(["Publish", "Promote", "Done"]);
   const { release } = await lake.json<{ release: string }>("releases/champion.json");
+  const { hyperparameters } = await lake.json<{ hyperparameters: { rank: number } }>(`runs/${release}/evaluation.json`);
+  expect(hyperparameters.rank).toBeGreaterThanOrEqual(16);
+  expect(hyperparameters.rank).toBeLessThanOrEqual(512);
   const answer = await api.get(`/v1/listeners/${world.accounts[0]?.listenerId}/recommendations?limit=5`);
   expect(answer).toMatchObject({ status: 200, body: { release, source: "personal", items: { length: 5 } } });
   expect(smoke("--require-release")).toEqual({

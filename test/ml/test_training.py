@@ -77,7 +77,15 @@ def test_evaluation_has_what_the_gate_reads(trained: Job) -> None:
 def test_metric_lines_agree_with_the_evaluation(trained: Job) -> None:
     metrics = json.loads((trained.output / "evaluation.json").read_text())["metrics"]["model"]
     lines = dict(re.findall(r"^eval (\S+)=([0-9.]+);$", (trained.folder / "stdout").read_text(), re.MULTILINE))
+    # What a tuning compares by comes from before the holdout, of which the evaluation speaks.
+    assert 0 < float(lines.pop("validation-quality")) < 1
     assert {name: float(value) for name, value in lines.items()} == pytest.approx(metrics)
+
+
+@pytest.mark.parametrize("name", ["train", "train-2", "tune-001-1a2b3c4d", "tune-2-012-0a2b3c4d"])
+def test_a_run_is_known_by_its_jobs_name(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRAINING_JOB_NAME", f"20261122t035200-1a2b3c4d-{name}")
+    assert training.parse(["--_tuning_objective_metric", "validation-quality"]).run_id == "20261122t035200-1a2b3c4d"
 
 
 def test_model_card_states_the_figures(trained: Job) -> None:

@@ -9,6 +9,8 @@ import argparse, json, os, pathlib, sys, time
 parser = argparse.ArgumentParser()
 parser.add_argument("--factors", type=int)
 parser.add_argument("--note")
+parser.add_argument("--rate", type=float)
+parser.add_argument("--_tuning_objective_metric")
 given = parser.parse_args()
 if given.note == "fail":
     pathlib.Path(os.environ["SM_OUTPUT_DIR"], "failure").write_text("no interactions in " + os.environ["SM_CHANNEL_INTERACTIONS"])
@@ -23,6 +25,10 @@ epoch = int((checkpoints / "epoch").read_text()) if (checkpoints / "epoch").exis
 (checkpoints / "epoch").write_text(str(epoch + 1))
 print(f"eval rows={rows};")
 print(f"eval epoch={epoch};")
+if given.note == "tune":
+    if given.factors < 8:
+        sys.exit("too few factors")
+    print(f"eval quality={given.rate};")
 model = pathlib.Path(os.environ["SM_MODEL_DIR"])
 (model / "model.json").write_text(json.dumps({"rows": rows, "factors": given.factors, "asked": os.environ["ASKED"]}))
 (model / "code").mkdir()

@@ -65,6 +65,7 @@ const together: [string, string[], EnvironmentInput][] = [
     ["compute.scoring.mode", "compute.scoring.gpu"],
     { compute: { scoring: { mode: "processing", gpu: ["ml.g6.xlarge"] } } },
   ],
+  ["tuning", ["compute.tuning"], { compute: { tuning: { jobs: 4, parallel: 2 } } }],
   ["operations.email", ["operations.email"], { operations: { alarms: true, email: "night@example.com" } }],
   [
     "operations.budget",
@@ -197,7 +198,7 @@ function settingsOfSchema(schema: z.ZodType = environmentSchema, path: Path = []
   const bare = inner(schema);
   const name = path.join(".");
   const whole =
-    ["api.auth", "api.waf", "operations.budget"].includes(name) ||
+    ["api.auth", "api.waf", "operations.budget", "compute.tuning"].includes(name) ||
     (name.endsWith(".existing") && name !== "lake.existing");
   if (whole) return [name];
   if (bare instanceof z.ZodObject) {

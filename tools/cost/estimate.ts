@@ -184,9 +184,10 @@ const storage: Part = (config, house, volume, prices) => {
 /** Data Processing Units of a worker: https://docs.aws.amazon.com/glue/latest/dg/worker-types.html */
 const dpus = { "G.1X": 1, "G.2X": 2, "G.4X": 4, "G.8X": 8 } as const;
 
-const jobs: Part = ({ compute: { training, scoring }, features }, _, volume, prices) => {
+const jobs: Part = ({ compute: { training, tuning, scoring }, features }, _, volume, prices) => {
   const millions = volume.dailyListeners / 1e6;
-  const trainingHours = volume.runs * (of("trainingHoursBase") + of("trainingHoursPerMillion") * millions);
+  const trainings = volume.runs * (tuning?.jobs ?? 1);
+  const trainingHours = trainings * (of("trainingHoursBase") + of("trainingHoursPerMillion") * millions);
   const lists = volume.listeners / 1e6;
   const scoringHours = volume.runs * (of("scoringHoursBase") + of("scoringHoursPerMillion") * lists);
   const trainer = training.gpu[0] ?? training.cpu;

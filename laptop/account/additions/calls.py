@@ -130,7 +130,9 @@ def _record_states(record: Record) -> None:
 
 
 #: What a SageMaker request calls the thing that it makes.
-_NAMES = frozenset({"TrainingJobName", "TransformJobName", "ProcessingJobName", "ModelName", "ModelPackageName"})
+_NAMES = frozenset(
+    {"TrainingJobName", "HyperParameterTuningJobName", "TransformJobName", "ProcessingJobName", "ModelName", "ModelPackageName"}
+)
 
 
 def _record_jobs(record: Record) -> None:

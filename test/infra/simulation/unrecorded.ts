@@ -122,7 +122,7 @@ export const unrecorded: readonly Unrecorded[] = [
   {
     by: /^model\/RetrainingRole$/,
     action: /^sagemaker:/,
-    resource: /training-job\/.*-train-\?+$/,
+    resource: /(training|tuning)-job\/.*-(train|tune)-\?+$/,
     reason: "Further attempts, after spot or a GPU had no room",
   },
   { by: /Schedule/, action: /^states:StartExecution$/, reason: "EventBridge Scheduler starts the run" },

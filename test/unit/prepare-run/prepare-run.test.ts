@@ -10,7 +10,7 @@ const now = new Date("2026-11-22T03:52:00.123Z");
 const images = { gpu: "registry/pytorch:gpu", cpu: "registry/pytorch:cpu" };
 const job = { cpu: "ml.m5.xlarge", instanceCount: 1, volumeGb: 30, images };
 const compute: Compute = {
-  training: { ...job, gpu: ["ml.g6.xlarge", "ml.g5.xlarge"], spot: false },
+  training: { ...job, gpu: ["ml.g6.xlarge", "ml.g5.xlarge"], spot: false, parallel: 1 },
   scoring: { ...job, gpu: [], mode: "transform" },
 };
 const onCpu = { instanceType: "ml.m5.xlarge", instanceCount: 1, imageUri: images.cpu, volumeGb: 30, gpu: false };
@@ -74,6 +74,14 @@ describe("training takes", () => {
     const run = await prepare(quotas, two);
     expect(run.training).toEqual([{ ...onCpu, instanceCount: 2, spot: false }]);
     expect(run.reason).toContain("1 of 2 ml.g6.xlarge in the quota, 1 of 2 ml.g5.xlarge in the quota");
+  });
+
+  test("the CPU type when the quota allows too few instances for the trainings at a time", async () => {
+    const quotas = account({ "ml.g6.xlarge for training job usage": 3, "ml.g5.xlarge for training job usage": 4 });
+    const tuning = { ...compute, training: { ...compute.training, instanceCount: 2, parallel: 2 } };
+    const run = await prepare(quotas, tuning);
+    expect(run.training[0]).toEqual({ ...onG5, instanceCount: 2, spot: false });
+    expect(run.reason).toContain("3 of 4 ml.g6.xlarge in the quota, 4 ml.g5.xlarge in the quota, 4 needed");
   });
 
   test("the CPU type when the account does not list the quota", async () => {

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 
 from ..internals import need
-from . import processing, registry, training, transform
+from . import processing, registry, training, transform, tuning
 from .errors import ApiError, invalid, not_found
 from .service import SageMaker
 from .validation import validate
@@ -88,6 +88,9 @@ OPERATIONS: dict[str, Operation] = {
     "DescribeTrainingJob": _describe_job("training_jobs", "TrainingJobName"),
     "ListTrainingJobs": _list_jobs("training_jobs", "Training"),
     "StopTrainingJob": _stop_job("training_jobs", "TrainingJobName"),
+    "CreateHyperParameterTuningJob": tuning.create,
+    "DescribeHyperParameterTuningJob": _describe_job("tuning_jobs", "HyperParameterTuningJobName"),
+    "StopHyperParameterTuningJob": _stop_job("tuning_jobs", "HyperParameterTuningJobName"),
     "CreateTransformJob": transform.create,
     "DescribeTransformJob": _describe_job("transform_jobs", "TransformJobName"),
     "ListTransformJobs": _list_jobs("transform_jobs", "Transform"),

@@ -21,7 +21,7 @@ class Stopped(Exception):
 class Job:
     """One job. `description` is what Describe… answers, without the status; read it through `describe`."""
 
-    def __init__(self, kind: str, name: str, description: dict, log_opener: Callable[[], JobLog]) -> None:
+    def __init__(self, kind: str, name: str, description: dict, log_opener: Callable[[], JobLog] | None = None) -> None:
         self.kind = kind
         self.name = name
         self.instances = 0
@@ -60,8 +60,9 @@ class Job:
     def _run(self, work: Callable[[Job], None], after: Callable[[Job, str, str], None]) -> None:
         status, secondary, reason = "Completed", "Completed", None
         try:
-            self.log = self._log_opener()
-            self.log.open()
+            if self._log_opener:
+                self.log = self._log_opener()
+                self.log.open()
             work(self)
         except Stopped as stopped:
             status, secondary = "Stopped", str(stopped)

@@ -20,6 +20,7 @@ class SageMaker:
         self.quotas = quotas
         self.lock = threading.RLock()
         self.training_jobs: dict[str, Job] = {}
+        self.tuning_jobs: dict[str, Job] = {}
         self.transform_jobs: dict[str, Job] = {}
         self.processing_jobs: dict[str, Job] = {}
         self.models: dict[str, dict] = {}
@@ -73,7 +74,7 @@ class SageMaker:
             raise invalid("Requested resource not found.") from None
 
     def all_jobs(self) -> tuple[dict[str, Job], ...]:
-        return self.training_jobs, self.transform_jobs, self.processing_jobs
+        return self.tuning_jobs, self.training_jobs, self.transform_jobs, self.processing_jobs
 
     def job_environment(self) -> dict[str, str]:
         """What a container of the account has: the machine's basics, the account's address and keys."""

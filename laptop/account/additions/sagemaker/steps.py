@@ -17,6 +17,7 @@ MANAGED = {"Key": "MANAGED_BY_AWS", "Value": "STARTED_BY_STEP_FUNCTIONS"}
 #: Operations of the optimized integration; those with a key can be waited for.
 INTEGRATIONS = {
     "createTrainingJob": ("CreateTrainingJob", "training_jobs", "TrainingJobName"),
+    "createHyperParameterTuningJob": ("CreateHyperParameterTuningJob", "tuning_jobs", "HyperParameterTuningJobName"),
     "createTransformJob": ("CreateTransformJob", "transform_jobs", "TransformJobName"),
     "createProcessingJob": ("CreateProcessingJob", "processing_jobs", "ProcessingJobName"),
     "createModel": ("CreateModel", None, None),
