@@ -188,6 +188,13 @@ describe.each([
     expect(planted.filter((place) => place.startsWith("raw: raw/"))).toHaveLength(6);
   });
 
+  test("leaves no sample of names with the planner, whose samples outlive an account", async () => {
+    const sampled =
+      "SELECT tablename FROM pg_stats WHERE tablename IN ('artists_name', 'accounts_name', 'accounts_name_last_first')";
+    const { rows } = await world.admin.query(sampled);
+    expect(rows).toEqual([{ tablename: "artists_name" }]);
+  });
+
   test("may take all of it along", async () => {
     const requestId = await ask(world, "export", ANNA.accountId);
     const { cache } = world;

@@ -7,6 +7,7 @@ import pseudonyms from "./0006-pseudonyms.sql";
 import erasure from "./0007-erasure.sql";
 import namesOfOthers from "./0008-names-of-others.sql";
 import oldDays from "./0009-old-days.sql";
+import forgetNames from "./0010-forget-names.sql";
 
 /** One step of the schema. A step that was applied anywhere is never edited: the next change is the next file. */
 export interface Migration {
@@ -25,4 +26,5 @@ export const migrations: readonly Migration[] = [
   { name: "0007-erasure", sql: erasure },
   { name: "0008-names-of-others", sql: namesOfOthers },
   { name: "0009-old-days", sql: oldDays },
+  { name: "0010-forget-names", sql: forgetNames },
 ];
