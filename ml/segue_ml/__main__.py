@@ -1,23 +1,28 @@
-"""Command line: `python -m segue_ml benchmark --train train.txt --test test.txt [--tune]`."""
+"""Command line: `python -m segue_ml benchmark --train train.txt --test test.txt [--tune]`,
+`python -m segue_ml cold-start --interactions … --listeners … --artists …`."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
-from . import benchmark
+from . import benchmark, held_out
 from .errors import SegueError
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="segue_ml", description="Segue's recommender.", allow_abbrev=False)
     commands = parser.add_subparsers(dest="command", required=True)
-    benchmark.add_arguments(
-        commands.add_parser("benchmark", help="Recall@20 and NDCG@20 on adjacency lists", allow_abbrev=False)
-    )
+    for name, module, text in (
+        ("benchmark", benchmark, "Recall@20 and NDCG@20 on adjacency lists"),
+        ("cold-start", held_out, "listeners and artists of whom only features are known"),
+    ):
+        command = commands.add_parser(name, help=text, allow_abbrev=False)
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
     options = parser.parse_args(arguments)
     try:
-        benchmark.run(options)
+        options.run(options)
     except SegueError as error:
         print(f"segue_ml: {error}", file=sys.stderr)
         return 1

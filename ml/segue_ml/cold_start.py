@@ -1,0 +1,111 @@
+"""Listeners and artists of whom only features are known.
+
+Listener: every value of a feature (a country, an age group) has a share of listeners per artist, shrunk towards everybody's
+share plus the value's vector: what the strongest common directions of all values' standardised deviations say of it,
+itself shrunk by its listeners. Values multiply: log score = log p + Σ over features of log (p_value / p).
+
+Artist: kernel ridge from words (tags, genres) to factors. Words meet in pairs too (the kernel's square): "french" and "hip
+hop" together say more than their sum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .pairs import Pairs
+
+SUPPORT = 20.0  # listeners of a value at which its vector counts half
+FLOOR = 1e-6
+PRIORS, DIRECTIONS = (50.0, 100.0, 200.0, 400.0), (0, 5, 10)
+RIDGES = (0.1, 0.3, 1.0, 3.0)
+
+
+@dataclass(frozen=True)
+class Taste:
+    """log p of everybody [artists]; for each feature the names of its values, ascending, and log (p_value / p)
+    [values, artists]."""
+
+    everybody: np.ndarray
+    names: list[np.ndarray]
+    lifts: list[np.ndarray]
+
+    @classmethod
+    def of(cls, pairs: Pairs, features: Sequence[np.ndarray], prior: float, directions: int) -> Taste:
+        """`features` hold a word per row of `pairs`, empty where unknown. `prior` is how many of a value's listeners have the
+        taste that its vector predicts, `directions` how long that vector is."""
+        active = np.flatnonzero(pairs.lengths > 0)
+        share = (np.bincount(pairs.columns, minlength=pairs.width) + 0.5) / (len(active) + 1)
+        spread = np.sqrt(share * (1 - share))
+        names, lifts = [], []
+        for feature in features:
+            words, at = np.unique(feature[active].astype(str), return_inverse=True)
+            size = np.bincount(at, minlength=len(words)).astype(np.float64)[:, None]
+            row, column = pairs.slots(active)
+            counts = np.zeros((len(words), pairs.width))
+            np.add.at(counts, (at[row], column), 1.0)
+            deviation = (counts / size - share) / spread * np.sqrt(size)
+            left, values, right = np.linalg.svd(deviation, full_matrices=False)
+            vectors = (left * values)[:, :directions]
+            common = vectors @ right[:directions] * spread / np.sqrt(size)
+            expected = np.clip(share + common * size / (size + SUPPORT), FLOOR, 1.0)
+            shrunk = (counts + prior * expected) / (size + prior)
+            lift = np.log(shrunk + FLOOR) - np.log(share + FLOOR)
+            names.append(words)
+            lifts.append(np.where((words == "")[:, None], 0.0, lift))
+        return cls(np.log(share + FLOOR), names, lifts)
+
+    def scores(self, features: Sequence[np.ndarray]) -> np.ndarray:
+        """log scores [listeners, artists]. A value that was not seen says nothing."""
+        found = np.tile(self.everybody, (len(features[0]), 1))
+        for feature, words, lift in zip(features, self.names, self.lifts, strict=True):
+            own = feature.astype(str)
+            at = np.minimum(np.searchsorted(words, own), len(words) - 1)
+            found += np.where((words[at] == own)[:, None], lift[at], 0.0)
+        return found
+
+
+def words_of(text: str) -> dict[str, float]:
+    """`rock:3|indie` as weights by word: 1 + log of the count, 1 where there is none."""
+    found: dict[str, float] = {}
+    for part in filter(None, text.split("|")):
+        word, colon, count = part.rpartition(":")
+        number = float(count) if colon and count.isdecimal() else 0.0
+        found[word if number else part] = 1.0 + float(np.log(number)) if number else 1.0
+    return found
+
+
+def word_kernel(features: Sequence[Sequence[str]], squared: bool = True) -> np.ndarray:
+    """Likeness [artists, artists] of the artists' words, `features` being one text per artist and feature (words_of). The
+    same word of two features is two words; one that a single artist has says nothing of others and is dropped. Half of it
+    weighs words by their rarity. Without `squared` it is the kernel of the plain ridge."""
+    numbers: dict[tuple[int, str], int] = {}
+    rows, columns, values = [], [], []
+    for feature, texts in enumerate(features):
+        for artist, text in enumerate(texts):
+            for word, weight in words_of(text).items():
+                rows.append(artist)
+                columns.append(numbers.setdefault((feature, word), len(numbers)))
+                values.append(weight)
+    height = len(features[0])
+    table = np.zeros((height, len(numbers)), np.float64)
+    table[rows, columns] = values
+    owners = (table > 0).sum(0)
+    table, owners = table[:, owners > 1], owners[owners > 1]
+    plain, rare = _unit(table), _unit(table * np.log(height / np.maximum(1, owners)))
+    kernel = (plain @ plain.T + rare @ rare.T) / 2
+    return (kernel + kernel**2) / 2 if squared else kernel
+
+
+def artist_vectors(kernel: np.ndarray, factors: np.ndarray, ridge: float) -> np.ndarray:
+    """Vectors [artists, k] by their words from the factors [artists, k] of those that have any; a row of zeros has none. An
+    artist unlike all others is drawn towards zero, as one without support should be."""
+    old = np.flatnonzero((factors != 0).any(1))
+    system = kernel[np.ix_(old, old)] + ridge * np.eye(len(old))
+    return kernel[:, old] @ np.linalg.solve(system, factors[old])
+
+
+def _unit(table: np.ndarray) -> np.ndarray:
+    return table / np.maximum(FLOOR, np.linalg.norm(table, axis=1, keepdims=True))
