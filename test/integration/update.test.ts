@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { GetRecordsCommand, GetShardIteratorCommand, KinesisClient, PutRecordCommand } from "@aws-sdk/client-kinesis";
 import { HeadObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
@@ -12,12 +12,13 @@ import { merge } from "../../tools/templates";
 import { startTestAccount, type TestAccount } from "../support/account";
 import { House, type Physical } from "../support/house";
 import { everySetting, losses, passing } from "../support/settings";
+import { type Tried, updatesPage } from "../support/update-page";
 
 /**
  * Every setting of the configuration, changed one after the other on a deployment that holds data. What the plan announces is what the
  * account does; nothing else is replaced, and the data of what is not named stays.
  */
-const report = join(__dirname, "../../.segue/test/update-matrix.md");
+const page = join(__dirname, "../../docs/updates.md");
 
 /** What the emulated account lacks, with what it says. On templates these are tried in test/infra/update.test.ts. */
 const lacking: Readonly<Record<string, RegExp>> = {
@@ -26,7 +27,7 @@ const lacking: Readonly<Record<string, RegExp>> = {
 };
 
 const steps = everySetting("laptop", laptop);
-const rows: [string, string, string, string][] = [];
+const tried: Tried[] = [];
 
 let emulated: TestAccount;
 let house: House;
@@ -43,13 +44,6 @@ beforeAll(async () => {
 afterAll(async () => {
   house?.end();
   await emulated?.end();
-  mkdirSync(join(report, ".."), { recursive: true });
-  const lines = rows.map((row) => `| ${row.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`);
-  const text = ["| setting | to | the plan said | the account did |", "| --- | --- | --- | --- |", ...lines, ""].join(
-    "\n",
-  );
-  writeFileSync(report, text);
-  process.stdout.write(`\n${text}\n`);
 }, 60_000);
 
 /** The names of everything of a type, by `<stack>/<logical id>`. */
@@ -140,27 +134,31 @@ test.each(steps)(
       const types = short(keys, typeOf);
       return types ? [`${kind} ${types}`] : [];
     };
-    rows.push([
-      name,
-      JSON.stringify(change),
-      [
-        ...words("replace", said("replace")),
-        ...words("may replace", said("may replace")),
-        ...words("delete", said("delete")),
-        ...words("leave behind", said("leave behind")),
-        ...stuck
-          .slice(0, 1)
-          .map(
-            ({ verb, users }) => `${verb === "may change" ? "perhaps " : ""}refused, as in use by ${users.join(", ")}`,
-          ),
-      ].join("; ") || "in place",
-      failure ?? ([...words("replaced", replaced), ...words("deleted or left", gone)].join("; ") || "in place"),
-    ]);
+    const planned = [
+      ...words("replace", said("replace")),
+      ...words("may replace", said("may replace")),
+      ...words("delete", said("delete")),
+      ...words("leave behind", said("leave behind")),
+      ...stuck
+        .slice(0, 1)
+        .map(({ verb, users }) => `${verb === "may change" ? "perhaps " : ""}in use by ${users.join(", ")}`),
+    ];
+    const done = [...words("replaced", replaced), ...words("deleted or left", gone)];
+    const failed = lacking[name] ? `does not know ${lacking[name].source.split(/[[\]\\]+/)[1]}` : "rolled back";
+    const lost = refused(changes, []);
+    const lostTypes = [...new Set(lost.map(({ type }) => type))].sort();
+    if (lost.length > 0) planned.push(`refused until named: ${lostTypes.join(", ").replaceAll("AWS::", "")}`);
+    tried.push({
+      setting: name,
+      to: change,
+      plan: planned.join("; ") || "in place",
+      account: failure ? failed : done.join("; ") || "in place",
+    });
 
     if (failure) {
       // It was announced that the account would not take it, and it left everything as it was.
       if (lacking[name]) expect(failure).toMatch(lacking[name]);
-      else expect(stuck).not.toEqual([]);
+      else expect({ failure, stuck }).not.toMatchObject({ stuck: [] });
       expect(after).toEqual(before);
     } else {
       expect(stuck.filter(({ verb }) => verb !== "may change")).toEqual([]);
@@ -172,10 +170,15 @@ test.each(steps)(
       // And what was said was so.
       expect([...said("replace")].filter((one) => !replaced.includes(one))).toEqual([]);
     }
-    const lost = refused(changes, []);
-    expect([...new Set(lost.map(({ type }) => type))].sort()).toEqual(losses[name] ?? []);
+    expect(lostTypes).toEqual(losses[name] ?? []);
     await expectData(after, new Set(failure ? [] : lost.map(key)));
     if (passing.has(name) && !failure) await goBack(before);
   },
   60_000,
 );
+
+test("is what docs/updates.md says; if not, run npm run updates", () => {
+  const text = updatesPage(tried);
+  if (process.env.SEGUE_WRITE_UPDATES) writeFileSync(page, text);
+  expect(readFileSync(page, "utf8")).toBe(text);
+});
