@@ -20,6 +20,7 @@ from .pairs import Pairs
 SUPPORT = 20.0  # listeners of a value at which its vector counts half
 FLOOR = 1e-6
 PRIORS, DIRECTIONS = (50.0, 100.0, 200.0, 400.0), (0, 5, 10)
+SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 RIDGES = (0.1, 0.3, 1.0, 3.0)
 
 
@@ -65,6 +66,12 @@ class Taste:
             at = np.minimum(np.searchsorted(words, own), len(words) - 1)
             found += np.where((words[at] == own)[:, None], lift[at], 0.0)
         return found
+
+
+def beside_segments(segments: np.ndarray, features: np.ndarray, share: float) -> np.ndarray:
+    """Scores [listeners, artists] from the segments' shrunk shares, up to a factor, and Taste's log scores, of which
+    `share` is taken: they err differently, the segment knowing what only its combination of values plays."""
+    return (1 - share) * np.log(segments + FLOOR) + share * features
 
 
 def words_of(text: str) -> dict[str, float]:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from .blend import fold_in
-from .cold_start import DIRECTIONS, PRIORS, RIDGES, Taste, artist_vectors, word_kernel
+from .cold_start import DIRECTIONS, PRIORS, RIDGES, SHARES, Taste, artist_vectors, beside_segments, word_kernel
 from .errors import SegueError
 from .ials import Model, Settings, default_settings, train
 from .metrics import Ranking, bootstrap, rank_all
@@ -70,7 +70,7 @@ def _row(ranking: Ranking, seed: int) -> dict[str, object]:
 def _listeners(pairs: Pairs, features: list[np.ndarray], share: float, seed: int) -> dict[str, Ranking]:
     working("new listeners")
     rest, test = _held(np.flatnonzero(pairs.lengths > 0), share, seed)
-    inner, tried = _held(rest, share, seed + 1)
+    inner, tried = _held(rest, 2 * share, seed + 1)  # single listeners say little
 
     def judge(scores: np.ndarray, rows: np.ndarray) -> Ranking:
         table, at = torch.from_numpy(scores.astype(np.float32)), np.full(pairs.height, -1)
@@ -82,19 +82,30 @@ def _listeners(pairs: Pairs, features: list[np.ndarray], share: float, seed: int
         part = pairs.where(np.isin(pairs.rows, known))
         return Taste.of(part, features, prior, directions).scores([feature[rows] for feature in features])
 
+    def segments(known: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        part = pairs.where(np.isin(pairs.rows, known))
+        lists = segment_lists(part, features[0], features[1], length=pairs.width)
+        names, found = dict.fromkeys(lists), np.zeros((len(rows), pairs.width))
+        for at, row in enumerate(rows):
+            own = lists[fallback(segment_of(features[0][row], features[1][row]), names)]
+            found[at, own.artists] = own.scores
+        return found
+
     shapes = [(prior, directions) for prior in PRIORS for directions in DIRECTIONS]
-    best = max(shapes, key=lambda shape: quality(judge(taste(inner, tried, *shape), tried)))
-    known = pairs.where(np.isin(pairs.rows, rest))
-    popularity = np.bincount(known.columns, minlength=pairs.width).astype(np.float64)
-    lists = segment_lists(known, features[0], features[1], length=pairs.width)
-    segments = np.zeros((len(test), pairs.width))
-    for at, row in enumerate(test):
-        own = lists[fallback(segment_of(features[0][row], features[1][row]), dict.fromkeys(lists))]
-        segments[at, own.artists] = own.scores
+    by_segment, best = segments(inner, tried), (-1.0, 0.0, shapes[0])
+    for shape in shapes:
+        own = taste(inner, tried, *shape)
+        for part in SHARES:
+            found = quality(judge(beside_segments(by_segment, own, part), tried))
+            best = max(best, (found, part, shape))
+    _, chosen, shape = best
+    working(f"new listeners: features {chosen:g}, prior {shape[0]:g}, directions {shape[1]}")
+    popularity = np.bincount(pairs.columns[np.isin(pairs.rows, rest)], minlength=pairs.width).astype(np.float64)
+    by_segment = segments(rest, test)
     return {
         "popularity": judge(np.tile(popularity, (len(test), 1)), test),
-        "segments, shrunk": judge(segments, test),
-        "features": judge(taste(rest, test, *best), test),
+        "segments, shrunk": judge(by_segment, test),
+        "segments and features": judge(beside_segments(by_segment, taste(rest, test, *shape), chosen), test),
     }
 
 

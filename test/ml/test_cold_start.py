@@ -101,7 +101,7 @@ def test_the_command_prints_and_writes_the_table(tmp_path, capsys: pytest.Captur
     assert "segments, shrunk" in capsys.readouterr().out
     found = json.loads((tmp_path / "out.json").read_text())
     listeners, artists, folded = (found[name] for name in ("new listeners", "new artists", "folded in"))
-    assert listeners["features"]["ndcg@20"] > 1.1 * listeners["popularity"]["ndcg@20"]
+    assert listeners["segments and features"]["ndcg@20"] > 1.1 * listeners["popularity"]["ndcg@20"]
     assert artists["words and their pairs"]["ndcg@20"] > 1.2 * artists["random"]["ndcg@20"]
     assert folded["folded in"]["recall@20"] > 0.9 * folded["trained on"]["recall@20"]
     assert main(["cold-start", *options]) == 1
