@@ -107,7 +107,7 @@ export class Store {
   /** What a listener plays most. */
   async topArtists(listenerId: string, count: number): Promise<PlayedArtist[]> {
     const { rows } = await this.reader.query<PlayedArtist>(
-      `SELECT artist_id AS "artistId", coalesce(name, artist_id) AS name, coalesce(a.genre, '') AS genre, count(*)::int AS plays
+      `SELECT artist_id AS "artistId", coalesce(a.name, artist_id) AS name, coalesce(a.genre, '') AS genre, count(*)::int AS plays
        FROM events JOIN accounts USING (listener_id) LEFT JOIN artists a USING (artist_id)
        WHERE account_id = $1 AND type = 'play'
        GROUP BY 1, 2, 3 ORDER BY plays DESC, artist_id LIMIT $2`,
