@@ -1,12 +1,13 @@
 """Command line: `python -m segue_ml benchmark --train train.txt --test test.txt [--tune]`,
-`python -m segue_ml cold-start --interactions … --listeners … --artists …`."""
+`python -m segue_ml cold-start --interactions … --listeners … --artists …`, or
+`python -m segue_ml track --output output.tar.gz --tracking-uri file:///…`."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
-from . import benchmark, held_out
+from . import benchmark, held_out, track
 from .errors import SegueError
 
 
@@ -16,6 +17,7 @@ def main(arguments: list[str] | None = None) -> int:
     for name, module, text in (
         ("benchmark", benchmark, "Recall@20 and NDCG@20 on adjacency lists"),
         ("cold-start", held_out, "listeners and artists of whom only features are known"),
+        ("track", track, "record a training with MLflow"),
     ):
         command = commands.add_parser(name, help=text, allow_abbrev=False)
         module.add_arguments(command)
