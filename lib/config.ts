@@ -100,6 +100,15 @@ const features = z.strictObject({
   engine: z.enum(["postgres", "glue"]).default("postgres"),
   /** Fewest listeners who share what features and lists say of their age and place; of fewer, less is said. 1 says all. */
   kAnonymity: z.int().min(1).max(10_000).default(10),
+  /** SageMaker Feature Store, to which each run's features of listeners and artists are written: docs/operations.md. */
+  store: z
+    .strictObject({
+      /** Keeps every run's records, as files in the lake that Athena queries. */
+      offline: z.boolean().default(false),
+      /** Answers the latest record of a listener or an artist within milliseconds. Each run pays for writing all of them. */
+      online: z.boolean().default(false),
+    })
+    .prefault({}),
   /** The machines of the Glue job. */
   glue: z
     .strictObject({

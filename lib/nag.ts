@@ -17,9 +17,9 @@ export interface MeantWildcard {
  */
 export const meantWildcards: readonly MeantWildcard[] = [
   {
-    at: /-data\/(Etl|Features|Erase|Export)Role\//,
+    at: /-data\/((Etl|Features|Erase|Export|StoreFeatures|EraseFeatures)Role|FeatureStore\/Role)\//,
     resource:
-      /(Lake\w+\.Arn>|arn:aws:s3:::[a-z0-9.-]+)\/(raw|clean|quarantine|features|runs|releases|privacy|aws\/lambda)\//,
+      /(Lake\w+\.Arn>|arn:aws:s3:::[a-z0-9.-]+)\/(raw|clean|quarantine|features|feature-store|runs|releases|privacy|aws\/lambda)\//,
     reason: "Objects of one zone of a bucket, named by shard, hour or run",
   },
   {

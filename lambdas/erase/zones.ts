@@ -51,6 +51,13 @@ export const ZONES: readonly Zone[] = [
       return key.endsWith("/validation.json") ? treatValidation : undefined;
     },
   },
+  // Of the group of listeners and that of artists; what SageMaker keeps beside them are not Parquet.
+  {
+    name: "offline feature store",
+    bucket: "lake",
+    prefix: "feature-store/",
+    treat: (key) => (/\/segue-[a-z0-9]+-listeners-[^/]*\/data\/.*\.parquet$/.test(key) ? treatParquet : undefined),
+  },
   {
     name: "scored lists",
     bucket: "lake",

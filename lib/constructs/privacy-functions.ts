@@ -13,6 +13,7 @@ import type { PseudonymKey } from "./pseudonym-key";
 const rewritten = [
   "clean/*",
   "features/*",
+  "feature-store/*",
   "runs/*/scores/*",
   "runs/*/publish/*",
   "releases/*/manifest.json",

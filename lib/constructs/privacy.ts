@@ -105,7 +105,11 @@ export class Privacy extends Construct {
     return lists;
   }
 
-  private definition(config: EnvironmentConfig, { privacy }: DataStack, lists: SegueFunction): IChainable {
+  private definition(
+    config: EnvironmentConfig,
+    { privacy, featureStore }: DataStack,
+    lists: SegueFunction,
+  ): IChainable {
     const erase = (id: string, step: string) => this.call(id, privacy.erase, `'${step}'`, true);
     const records = erase("EraseRecords", "records");
     const files = erase("EraseFiles", "files");
@@ -115,11 +119,10 @@ export class Privacy extends Construct {
     const complete = Choice.jsonata(this, "Complete?")
       .when(Condition.jsonata(expression("$progress.complete")), this.succeed("Erased", "$progress.passes"))
       .otherwise(settle.next(records));
+    const stored = featureStore?.eraser && this.call("EraseStored", featureStore.eraser, undefined, true);
+    const ended = this.call("EraseLists", lists, "'erase'", true).next(erase("Report", "report")).next(complete);
     const swept = Choice.jsonata(this, "FilesDone?")
-      .when(
-        Condition.jsonata(expression("$progress.cursor = null")),
-        this.call("EraseLists", lists, "'erase'", true).next(erase("Report", "report")).next(complete),
-      )
+      .when(Condition.jsonata(expression("$progress.cursor = null")), stored ? stored.next(ended) : ended)
       .otherwise(files);
     const start = { passes: [], removed: {} };
     const erasure = this.call("Block", privacy.erase, "'block'", true, JSON.stringify(start))

@@ -42,6 +42,8 @@ interface RunFunctions {
   readonly register: IFunction;
   readonly publish: IFunction;
   readonly promote: IFunction;
+  /** Where features go to the Feature Store as well. */
+  readonly storeFeatures?: IFunction;
 }
 
 export interface RetrainingProps {
@@ -183,13 +185,34 @@ export class Retraining extends Construct {
           .when(Condition.jsonata(expression("$gate.approved")), this.score(this.ifApproved(published, rejected)))
           .otherwise(rejected),
       );
+    const trained = this.train(judged);
     return this.call("PrepareRun", functions.prepareRun, {
       payload: expression("$states.input"),
-      keep: { run: "$states.result.Payload", failure: "null", trainTry: "0", scoreTry: "0" },
+      keep: {
+        run: "$states.result.Payload",
+        failure: "null",
+        trainTry: "0",
+        scoreTry: "0",
+        ...(functions.storeFeatures && { stored: "{'cursor': null}" }),
+      },
       minutes: 2,
     })
       .next(this.features())
-      .next(this.train(judged));
+      .next(functions.storeFeatures ? this.stored(functions.storeFeatures, trained) : trained);
+  }
+
+  /** Writes the features to the Feature Store, in as many calls as it takes; each says where the next goes on. */
+  private stored(storeFeatures: IFunction, next: IChainable): IChainable {
+    const store = this.call("StoreFeatures", storeFeatures, {
+      payload: { runId: "$run.runId", asOf: "$run.asOf", cursor: "$stored.cursor" },
+      keep: { stored: "$states.result.Payload" },
+      minutes: 15,
+    });
+    store.addRetry({ errors: ["States.ALL"], interval: Duration.seconds(30), maxAttempts: 4, backoffRate: 2 });
+    const done = Choice.jsonata(this, "Stored?")
+      .when(Condition.jsonata(expression("$stored.cursor = null")), next)
+      .otherwise(store);
+    return store.next(done);
   }
 
   /** The features, of which the run keeps `$features`: by the function itself, or by Spark between its two other steps. */

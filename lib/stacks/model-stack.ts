@@ -22,7 +22,7 @@ export class ModelStack extends Stack {
     scope: Construct,
     id: string,
     config: EnvironmentConfig,
-    { lake, features, key }: DataStack,
+    { lake, features, featureStore, key }: DataStack,
     { publish, promote }: ServingStack,
     props: StackProps,
   ) {
@@ -80,7 +80,10 @@ export class ModelStack extends Stack {
 
     const retraining = new Retraining(this, "Retraining", {
       config,
-      functions: { prepareRun, features, gate, register, publish, promote },
+      functions: {
+        ...{ prepareRun, features, gate, register, publish, promote },
+        ...(featureStore && { storeFeatures: featureStore.writer }),
+      },
       lake,
       code,
       roles,

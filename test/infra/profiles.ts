@@ -54,6 +54,8 @@ export const inputs: Readonly<Record<string, EnvironmentInput>> = {
   "own key": { encryption: { key: "own" }, compute: { scoring: { mode: "processing" } } },
   "features by Glue": { features: { engine: "glue" } },
   "features by Glue, own key": { features: { engine: "glue" }, encryption: { key: "own" } },
+  "Feature Store": { features: { store: { offline: true, online: true } } },
+  "Feature Store, own key": { features: { store: { offline: true, online: true } }, encryption: { key: "own" } },
   "all brought along": broughtAlong,
   "JWT, schedule, fixed region": {
     account: "123456789012",

@@ -106,6 +106,9 @@ const together: [string, string[], EnvironmentInput][] = [
 /** Settings that others cannot be laid over: they are taken back before the next one changes. */
 export const passing: ReadonlySet<string> = new Set([
   "removal",
+  // Groups are made anew with whatever they are made of.
+  "features.store.offline",
+  "features.store.online",
   "compute.scoring.payloadMb",
   "lake.existing.raw",
   "lake.existing.keys",

@@ -31,7 +31,7 @@ export const acuOf = ({ meanEventsPerSecond }: Volume): number =>
  * @param volume of no listeners: what it costs to have it
  */
 export function estimate(config: EnvironmentConfig, house: House, volume: Volume, prices: Prices): Line[] {
-  return [stream, lambda, api, database, cache, storage, jobs, watching].flatMap((part) =>
+  return [stream, lambda, api, database, cache, storage, jobs, featureStore, watching].flatMap((part) =>
     part(config, house, volume, prices).filter(({ usd }) => usd > 0),
   );
 }
@@ -214,6 +214,26 @@ const jobs: Part = ({ compute: { training, tuning, scoring }, features }, _, vol
       service: "Step Functions",
       what: "runs",
       usd: volume.runs * of("transitionsPerRun") * prices.statesTransition.usd,
+    },
+  ];
+};
+
+/** Each run writes every listener with a list to the Feature Store; artists are few beside them. */
+const featureStore: Part = ({ features: { store } }, house, volume, prices) => {
+  if (!store.offline && !store.online) return [];
+  const service = "Feature Store";
+  const memory = (house.functions["store-features"]?.memoryMb ?? 0) / 1024;
+  const written = volume.runs * volume.listeners;
+  const held = gb(volume.listeners * of("storedListenerKb") * 1024);
+  const seconds = written / of("storedRecordsPerSecond");
+  return [
+    { service, what: "records written", usd: written * of("storedListenerKb") * prices.featureStoreWrite.usd },
+    { service, what: "writing them", usd: seconds * memory * prices.lambdaGbSecond.usd },
+    { service, what: "online store", usd: store.online ? held * prices.featureStoreGbMonth.usd : 0 },
+    {
+      service,
+      what: "offline store, of a month",
+      usd: store.offline ? held * volume.runs * prices.s3GbMonth.usd : 0,
     },
   ];
 };

@@ -44,6 +44,7 @@ const priced = [
   "AWS::KMS::Key",
   "AWS::WAFv2::WebACL",
   "AWS::Glue::Job",
+  "AWS::SageMaker::FeatureGroup",
 ];
 
 /** Types that are free, or cost cents at any size: policies, names, wiring. */

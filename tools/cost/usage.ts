@@ -41,6 +41,11 @@ export const assumptions = {
   trainingHoursPerMillion: { value: 1, note: "further instance-hours per million daily listeners; assumed" },
   glueHoursBase: { value: 0.05, note: "of a Glue job that computes features, its start included; assumed" },
   glueDpuHoursPerBillion: { value: 20, note: "further DPU-hours per billion events that are kept; assumed" },
+  storedListenerKb: {
+    value: 8,
+    note: "a listener's record in the Feature Store, most of it the last 100 artists and songs; assumed",
+  },
+  storedRecordsPerSecond: { value: 1500, note: "written by one function; assumed, not measured on AWS" },
   scoringHoursBase: { value: 0.1, note: "instance-hours of a scoring job; assumed" },
   scoringHoursPerMillion: { value: 0.3, note: "further instance-hours per million lists; assumed" },
   idleGb: { value: 1, note: "stored in S3 and in Postgres by a deployment that is not used" },

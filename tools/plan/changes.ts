@@ -22,6 +22,7 @@ const stateful = new Set([
   "AWS::Kinesis::Stream",
   "AWS::RDS::DBCluster",
   "AWS::S3::Bucket",
+  "AWS::SageMaker::FeatureGroup",
   "AWS::SageMaker::ModelPackageGroup",
 ]);
 

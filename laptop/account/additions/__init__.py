@@ -24,7 +24,7 @@ from . import (
 from .settings import Settings
 
 #: CloudFormation types whose handlers wait for a server or load a model, which must not hold MiniStack's event loop.
-WAITING = frozenset({cache.CACHE, cache.USER, database.CLUSTER, database.INSTANCE, sagemaker.GROUP})
+WAITING = frozenset({cache.CACHE, cache.USER, database.CLUSTER, database.INSTANCE, sagemaker.GROUP, sagemaker.FEATURE_GROUP})
 
 
 def install(settings: Settings) -> sagemaker.SageMaker:

@@ -134,7 +134,7 @@ export const unrecorded: readonly Unrecorded[] = [
   {
     by: /^data\/EraseRole$/,
     action: /^(s3:(GetObject|PutObject)|kms:(Decrypt|GenerateDataKey))$/,
-    resource: /\/(aws\/lambda|quarantine|raw|releases|runs|clean|privacy|features)\/|:key\//,
+    resource: /\/(aws\/lambda|quarantine|raw|releases|runs|clean|privacy|features|feature-store)\/|:key\//,
     reason: "Of a zone that held nothing of the listener, or none of whose objects was due",
   },
   {

@@ -193,6 +193,22 @@ export async function plant({ database, admin, raw, lake, cache, sinks }: World)
       seconds: 5000,
     });
   }
+  // As SageMaker writes it, for both groups.
+  const row = (id: string) => [id, "2026-11-22T10:00:00.000Z", new Date("2026-11-22T10:05:00Z")];
+  for (const [group, ids] of [
+    ["listeners", [ANNA, { accountId: OTHERS[0]! }].map(({ accountId }) => listenerOf(accountId))],
+    ["artists", ["a1", "a2"]],
+  ] as const) {
+    const columns = [
+      { name: group === "listeners" ? "listener_id" : "artist_id", type: "STRING" },
+      { name: "as_of", type: "STRING" },
+      { name: "write_time", type: "TIMESTAMP" },
+    ] as const;
+    await lake.put(
+      `feature-store/123456789012/sagemaker/us-east-1/offline-store/segue-dev-${group}-0a1b2c3d-1790000000/data/year=2026/month=11/day=22/hour=10/x.parquet`,
+      parquetFile(columns, ids.map(row)),
+    );
+  }
   await admin.query("ANALYZE");
 }
 

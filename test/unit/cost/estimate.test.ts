@@ -50,6 +50,36 @@ describe("estimate", () => {
     expect(cost("Aurora", 0)).toBeCloseTo(0.1);
   });
 
+  test("of a cache that is made ready before each load is its lower limits, for as long as they are up", () => {
+    const of = (preScale?: object) => {
+      const cache = { maxEcpu: 20_000, maxGb: 5, ...(preScale && { preScale }) };
+      const lines = estimate(readConfig("dev", { cache } as never), house, volumeOf(1000), prices);
+      return lines.find(({ what }) => what === "ready before each load")?.usd;
+    };
+    expect(of()).toBeUndefined();
+    const hours = volumeOf(1000).runs * 1.5;
+    expect(of({ ecpu: 10_000 })).toBeCloseTo(hours * 10_000 * 3600 * prices.valkeyEcpu.usd);
+    expect(of({ ecpu: 10_000, gb: 5 })).toBeGreaterThan(of({ ecpu: 10_000 }) ?? 0);
+    expect(of({ ecpu: 10_000, leadMinutes: 0 })).toBeCloseTo((of({ ecpu: 10_000 }) ?? 0) / 3);
+  });
+
+  test("of the Feature Store is what each run writes and what is held, by store", () => {
+    const of = (store: object) => {
+      const lines = estimate(readConfig("dev", { features: { store } }), house, volumeOf(1000), prices);
+      return Object.fromEntries(
+        lines.filter(({ service }) => service === "Feature Store").map(({ what, usd }) => [what, usd]),
+      );
+    };
+    expect(of({})).toEqual({});
+    const records = 3000 * (730 / 24);
+    expect(of({ online: true })).toMatchObject({
+      "records written": expect.closeTo(records * 8 * 1.25e-6),
+      "online store": expect.closeTo(((3000 * 8 * 1024) / 1e9) * 0.45),
+    });
+    expect(Object.keys(of({ offline: true }))).toContain("offline store, of a month");
+    expect(Object.keys(of({ offline: true }))).not.toContain("online store");
+  });
+
   test("has Aurora awake as soon as events flow, and asleep without any", () => {
     expect(cost("Aurora", 1)).toBeGreaterThan(0.5 * 730 * 0.12);
     expect(cost("Aurora", 0, { minAcu: 0.5, databaseInstances: 2 })).toBeCloseTo(0.1 + 2 * 0.5 * 730 * 0.12);

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from ..quotas import Quotas
 from ..settings import Settings
-from . import api, cloudformation, steps
+from . import api, cloudformation, features, steps
 from .cloudformation import TYPE as GROUP
+from .features import TYPE as FEATURE_GROUP
 from .service import SageMaker
 
-__all__ = ["GROUP", "SageMaker", "install"]
+__all__ = ["FEATURE_GROUP", "GROUP", "SageMaker", "install"]
 
 
 def install(settings: Settings, quotas: Quotas) -> SageMaker:
@@ -21,4 +22,5 @@ def install(settings: Settings, quotas: Quotas) -> SageMaker:
     api.install(service)
     steps.install(service)
     cloudformation.install(service)
+    features.install(service)
     return service
