@@ -130,6 +130,20 @@ const cache = z.strictObject({
   ttlDays: z.int().min(1).max(90).default(7),
   /** Files of a release that are loaded at once. 1: a single call of a function loads all, within the 15 minutes that it may take. */
   parallelLoads: z.int().min(1).max(100).default(1),
+  /**
+   * What the cache is made ready for before a run loads its release, and no longer: paid for in that time whether used or not. Without it,
+   * the cache grows as the load comes, and the load waits when it is told to.
+   */
+  preScale: z
+    .strictObject({
+      /** ElastiCache Processing Units a second; a list costs one. */
+      ecpu: z.int().min(1000).max(15_000_000),
+      /** Gigabytes, of all releases together. */
+      gb: z.int().min(1).max(5000).optional(),
+      /** How long the cache may take to be ready; AWS says up to 60 minutes. */
+      leadMinutes: z.int().min(0).max(240).default(60),
+    })
+    .optional(),
   existing: existing.cache.optional(),
 });
 
@@ -320,6 +334,15 @@ export const environmentSchema = z
     for (const { path, input, message } of existing.mistakes(config)) refuse([...path], input, message);
     if (config.operations.email && !config.operations.alarms) {
       refuse(["operations", "email"], config.operations.email, "nobody writes to it: set operations.alarms too");
+    }
+    const { preScale, existing: brought, ...most } = config.cache;
+    if (preScale && brought)
+      refuse(["cache", "preScale"], preScale, "not of a cache that you brought: scale it yourself");
+    if (preScale && preScale.ecpu > most.maxEcpu) {
+      refuse(["cache", "preScale", "ecpu"], preScale.ecpu, `must be at most cache.maxEcpu, ${most.maxEcpu}`);
+    }
+    if (preScale?.gb && preScale.gb > most.maxGb) {
+      refuse(["cache", "preScale", "gb"], preScale.gb, `must be at most cache.maxGb, ${most.maxGb}`);
     }
     const received = Math.max(config.lake.rawDays, Math.ceil(config.stream.retentionHours / 24));
     if (config.postgres.eventDays <= received) {

@@ -2,7 +2,7 @@ import { ArnFormat, Aws, Stack } from "aws-cdk-lib";
 import { type IRole, Policy, PolicyStatement } from "aws-cdk-lib/aws-iam";
 import type { IFunction } from "aws-cdk-lib/aws-lambda";
 import type { IBucket } from "aws-cdk-lib/aws-s3";
-import { CustomState, type StateMachine } from "aws-cdk-lib/aws-stepfunctions";
+import { Chain, CustomState, type IChainable, type StateMachine } from "aws-cdk-lib/aws-stepfunctions";
 import type { Construct } from "constructs";
 import { grantRead } from "../grants";
 import { expression } from "./jsonata";
@@ -83,3 +83,7 @@ export function allowMap(scope: Construct, machine: StateMachine, role: IRole): 
     ],
   });
 }
+
+/** States one after another. */
+export const inOrder = (...[first, ...others]: [IChainable, ...IChainable[]]): Chain =>
+  others.reduce<Chain>((chain, state) => chain.next(state), Chain.start(first));

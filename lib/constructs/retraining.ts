@@ -29,7 +29,8 @@ import { FeaturesJob } from "./features-job";
 import type { JobRoles } from "./job-roles";
 import { expression, expressions } from "./jsonata";
 import type { MlCode } from "./ml-code";
-import { allowMap, publishFiles } from "./publishing";
+import { type PublishSteps, preScaled } from "./pre-scaling";
+import { allowMap, inOrder, publishFiles } from "./publishing";
 import { processingState, type RunJobsProps, runPattern, scoringEnvironment, transformState } from "./run-jobs";
 import { elsewhere, passRole, throttled } from "./sagemaker-job";
 import { modelState } from "./training-jobs";
@@ -42,6 +43,8 @@ interface RunFunctions {
   readonly register: IFunction;
   readonly publish: IFunction;
   readonly promote: IFunction;
+  /** With `cache.preScale`. */
+  readonly scaleCache?: IFunction;
   /** Where features go to the Feature Store as well. */
   readonly storeFeatures?: IFunction;
 }
@@ -134,21 +137,18 @@ export class Retraining extends Construct {
 
   private definition(): IChainable {
     const { functions } = this.props;
-    const published = this.publish()
-      .next(
-        this.call("Promote", functions.promote, {
-          payload: { release: "$release.release", runId: "$run.runId", metrics: "$gate.metrics" },
-          keep: { serves: "$states.result.Payload.champion = $release.release" },
-          minutes: 2,
-        }),
-      )
-      .next(
-        Succeed.jsonata(this, "Done", {
-          outputs: expression(
-            "{'outcome': $serves ? 'promoted' : 'published', 'runId': $run.runId, 'release': $release, 'metrics': $gate.metrics}",
-          ),
-        }),
-      );
+    const promoted = this.call("Promote", functions.promote, {
+      payload: { release: "$release.release", runId: "$run.runId", metrics: "$gate.metrics" },
+      keep: { serves: "$states.result.Payload.champion = $release.release" },
+      minutes: 2,
+    }).next(
+      Succeed.jsonata(this, "Done", {
+        outputs: expression(
+          "{'outcome': $serves ? 'promoted' : 'published', 'runId': $run.runId, 'release': $release, 'metrics': $gate.metrics}",
+        ),
+      }),
+    );
+    const published = this.publish(promoted);
     const rejected = Succeed.jsonata(this, "Rejected", {
       outputs: expression(
         "{'outcome': 'rejected', 'runId': $run.runId, 'rules': $gate.rules, 'metrics': $gate.metrics}",
@@ -249,8 +249,8 @@ export class Retraining extends Construct {
     );
   }
 
-  /** All of it in one call; or the names first, then each file, then the checks. */
-  private publish(): Chain {
+  /** All of it in one call; or the names first, then each file, then the checks. And `next`. */
+  private publish(next: IChainable): IChainable {
     const { config, functions, lake } = this.props;
     const run = {
       runId: "$run.runId",
@@ -259,15 +259,29 @@ export class Retraining extends Construct {
     };
     const last = (payload: Readonly<Record<string, string>>) =>
       this.call("Publish", functions.publish, { payload, keep: { release: "$states.result.Payload" }, minutes: 15 });
-    const { parallelLoads: parallel } = config.cache;
-    if (parallel === 1) return Chain.start(last(run));
-    return this.call("PreparePublish", functions.publish, {
-      payload: { action: "'prepare'", ...run },
-      keep: { publication: "$states.result.Payload" },
-      minutes: 15,
-    })
-      .next(publishFiles(this, { publish: functions.publish, lake, role: this.role, parallel }))
-      .next(last({ action: "'finish'", ...run }));
+    const { parallelLoads: parallel, preScale } = config.cache;
+    const steps: PublishSteps =
+      parallel === 1
+        ? [last(run)]
+        : [
+            this.call("PreparePublish", functions.publish, {
+              payload: { action: "'prepare'", ...run },
+              keep: { publication: "$states.result.Payload" },
+              minutes: 15,
+            }),
+            publishFiles(this, { publish: functions.publish, lake, role: this.role, parallel }),
+            last({ action: "'finish'", ...run }),
+          ];
+    const { scaleCache } = functions;
+    if (!preScale || !scaleCache) return inOrder(...steps, next);
+    const scale = (id: string, action: string) =>
+      this.call(id, scaleCache, {
+        payload: { action: `'${action}'` },
+        keep: { cacheReady: "$states.result.Payload.ready" },
+        minutes: 1,
+      });
+    const { leadMinutes } = preScale;
+    return preScaled(this, { scale, steps, leadMinutes, next, failed: this.failed, caught });
   }
 
   /** Training until it has a model, or nothing is left to try. */

@@ -23,7 +23,7 @@ export class ModelStack extends Stack {
     id: string,
     config: EnvironmentConfig,
     { lake, features, featureStore, key }: DataStack,
-    { publish, promote }: ServingStack,
+    { publish, promote, scaleCache }: ServingStack,
     props: StackProps,
   ) {
     super(scope, id, props);
@@ -81,7 +81,7 @@ export class ModelStack extends Stack {
     const retraining = new Retraining(this, "Retraining", {
       config,
       functions: {
-        ...{ prepareRun, features, gate, register, publish, promote },
+        ...{ prepareRun, features, gate, register, publish, promote, ...(scaleCache && { scaleCache }) },
         ...(featureStore && { storeFeatures: featureStore.writer }),
       },
       lake,

@@ -11,6 +11,7 @@ import { Cache } from "../constructs/cache";
 import { delivered } from "../constructs/delivery";
 import { SegueFunction } from "../constructs/function";
 import { GuardedApi } from "../constructs/guarded-api";
+import { scaleCacheFunction } from "../constructs/pre-scaling";
 import { Privacy } from "../constructs/privacy";
 import { keepRecent } from "../constructs/recent";
 import { grantDelete, grantList, grantRead, grantWrite } from "../grants";
@@ -20,6 +21,8 @@ import type { DataStack } from "./data-stack";
 export class ServingStack extends Stack {
   readonly publish: SegueFunction;
   readonly promote: SegueFunction;
+  /** With `cache.preScale`. */
+  readonly scaleCache: SegueFunction | undefined;
 
   constructor(scope: Construct, id: string, config: EnvironmentConfig, data: DataStack, props: StackProps) {
     super(scope, id, props);
@@ -58,6 +61,8 @@ export class ServingStack extends Stack {
     grantList(lake, this.promote);
     grantWrite(lake, this.promote, "releases/champion.json", "releases/popular.json");
     cache.connect("publish", loaders, this.publish, this.promote);
+
+    this.scaleCache = scaleCacheFunction(this, config, cache);
 
     const readers = network.attachment(this, "ReaderGroup", "cache", "s3");
     const recommend = new SegueFunction(this, "recommend", {

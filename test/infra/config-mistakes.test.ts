@@ -77,6 +77,14 @@ const mistakes: readonly [what: string, input: unknown, path: string, allowed: R
   ["a number for a list", { compute: { training: { gpu: 1 } } }, "compute.training.gpu", /must be a list/],
   ["nothing", { cache: { maxGb: null } }, "cache.maxGb", /must be a number/],
   ["a number that is none", { gate: { minimumLift: Number.NaN } }, "gate.minimumLift", /must be a number/],
+  // Limits of each other.
+  ["more units before a load than at most", { cache: { preScale: { ecpu: 6000 } } }, "cache.preScale.ecpu", /5000/],
+  [
+    "more gigabytes before a load than at most",
+    { cache: { preScale: { ecpu: 1000, gb: 2 } } },
+    "cache.preScale.gb",
+    /must be at most cache.maxGb, 1/,
+  ],
   // Addresses.
   [
     "a part of an address over 255",

@@ -50,7 +50,7 @@ const matches = (name: string, code: string) =>
   name === code || name === "States.ALL" || (name === "States.TaskFailed" && code !== "States.Timeout");
 
 /**
- * Runs a state machine in JSONata, of tasks, passes, choices and ends, as Step Functions does
+ * Runs a state machine in JSONata, of tasks, passes, waits, choices and ends, as Step Functions does
  * (https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html). It tries nothing twice.
  */
 export async function execute({ StartAt, States }: Definition, input: Json, task: Task): Promise<Execution> {
@@ -71,7 +71,8 @@ export async function execute({ StartAt, States }: Definition, input: Json, task
     if (state.Type === "Fail") {
       return { path, outcome: "failed", error: { Error: await value(state.Error), Cause: await value(state.Cause) } };
     }
-    if (state.Type === "Pass") {
+    // Nobody waits here.
+    if (state.Type === "Pass" || state.Type === "Wait") {
       await assign(state.Assign);
       current = state.Next as string;
       continue;

@@ -62,6 +62,8 @@ const lambdas: Record<string, unknown> = {
   Promote: { champion: runId, previous: null },
   PreparePublish: { filesKey: `runs/${runId}/publish/files.json` },
   PublishFile: { lines: 2 },
+  RaiseCache: { ready: true },
+  RestoreCache: { ready: true },
 };
 const jobs: Record<string, unknown> = {
   Train: { TrainingJobStatus: "Completed", ModelArtifacts: { S3ModelArtifacts: "s3://lake/model.tar.gz" } },

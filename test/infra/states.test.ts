@@ -11,13 +11,14 @@ const tuning = templatesOf("dev", {
   compute: { training: { spot: true, maxWaitMinutes: 120 }, tuning: { jobs: 10, parallel: 4 } },
 });
 const parallel = templatesOf("dev", { cache: { parallelLoads: 4 } });
+const scaled = templatesOf("dev", { cache: { parallelLoads: 4, preScale: { ecpu: 4000, leadMinutes: 20 } } });
 const machine = machineOf(dev);
 /** What follows the scoring of a model that is still approved. */
 const publication = ["ReadApproval", "StillApproved?", "Publish", "Promote", "Done"];
 const run = (replies: Replies = {}, input: unknown = {}) => runOf(dev, replies, input);
 
 describe("definition", () => {
-  test.each(Object.entries({ dev, spot, processing, parallel, tuning }))(
+  test.each(Object.entries({ dev, spot, processing, parallel, tuning, scaled }))(
     "%s is valid Amazon States Language",
     (_, templates) => {
       const { isValid, errorsText } = aslValidator(machineOf(templates) as never, {
@@ -191,6 +192,54 @@ describe("publishing file by file", () => {
     expect(statements.flatMap(({ Action }: { Action: string | string[] }) => [Action].flat())).toEqual([
       ...["states:StartExecution", "states:DescribeExecution", "states:StopExecution", "states:RedriveExecution"],
     ]);
+  });
+});
+
+describe("a cache that is made ready before the load", () => {
+  const loading = ["PreparePublish", "PublishFiles", "Publish"];
+  const after = ["RestoreCache", "CacheRestored?"];
+  const from = (path: string[]) => path.slice(path.indexOf("StillApproved?") + 1);
+  const asks = (asked: { name: string; request: unknown }[]) => asked.filter(({ name }) => /Cache$/.test(name));
+
+  test("is raised, given its time, loaded, and taken back before the release serves", async () => {
+    const { execution, asked } = await runOf(scaled);
+    const before = ["RaiseCache", "CacheRaised?", "AwaitCapacity"];
+    expect(from(execution.path)).toEqual([...before, ...loading, ...after, "Promote", "Done"]);
+    expect(execution).toMatchObject({ outcome: "succeeded", output: { outcome: "promoted" } });
+    expect(asks(asked).map(({ request }) => request)).toEqual([{ action: "raise" }, { action: "restore" }]);
+    expect(machineOf(scaled).States.AwaitCapacity).toMatchObject({ Seconds: 20 * 60 });
+  });
+
+  test("is asked again until it is ready, and until it is back", async () => {
+    const { execution } = await runOf(scaled, {
+      RaiseCache: [{ ready: false }, { ready: false }, { ready: true }],
+      RestoreCache: [{ ready: false }, { ready: true }],
+    });
+    const times = (name: string) => execution.path.filter((state) => state === name).length;
+    expect(["RaiseCache", "AwaitCache", "RestoreCache", "AwaitRestoration"].map(times)).toEqual([3, 2, 2, 1]);
+    expect(execution.outcome).toBe("succeeded");
+  });
+
+  test.each(["RaiseCache", ...loading])("is taken back when %s fails, and the run fails with that", async (name) => {
+    const { execution } = await runOf(scaled, { [name]: new TaskError("Broken", `${name} broke`) });
+    expect(execution.path.slice(-4)).toEqual([name, ...after, "Failed"]);
+    expect(execution).toMatchObject({ outcome: "failed", error: { Error: "Broken", Cause: `${name} broke` } });
+  });
+
+  test("is changed by a function that may change this one alone, and is outside the network", () => {
+    const { Properties } = resource(scaled, "AWS::Lambda::Function", "ScaleCache");
+    expect(Properties.VpcConfig).toBeUndefined();
+    const limits = JSON.parse(Properties.Environment.Variables.LIMITS);
+    expect(limits).toEqual({ maxGb: 1, maxEcpu: 5000, gb: 0, ecpu: 4000 });
+    const { Statement: statements } = resource(scaled, "AWS::IAM::Policy", "ScaleCacheRole").Properties.PolicyDocument;
+    const own = statements.filter(({ Action }: { Action: string | string[] }) =>
+      [Action].flat().some((action) => /^elasticache:/.test(action)),
+    );
+    expect(own).toMatchObject([
+      { Action: ["elasticache:DescribeServerlessCaches", "elasticache:ModifyServerlessCache"] },
+    ]);
+    expect(text(own[0]?.Resource)).toMatch(/:elasticache:[^*]*:serverlesscache:segue-dev-\w+$/);
+    expect(() => resource(dev, "AWS::Lambda::Function", "ScaleCache")).toThrow();
   });
 });
 

@@ -47,6 +47,7 @@ const optional: Readonly<Record<string, unknown>> = {
   "lake.existing.raw": "our-raw-events",
   "lake.existing.lake": "our-lake",
   "lake.existing.keys": "our-keys",
+  "cache.preScale": { ecpu: 4000 },
   "gate.minimums": { "ndcg@20": 0.01 },
   "gate.maximumGap": 0.5,
   "gate.groupTolerance": 0.5,

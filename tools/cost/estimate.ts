@@ -160,6 +160,16 @@ const database: Part = (_, house, volume, prices) => {
   ];
 };
 
+/** What the cache's lower limits cost while a release is loaded, beyond what it holds: the lead, and half an hour of loading and of going back. */
+const raised: (...of: [EnvironmentConfig, number, Volume, Prices]) => Line[] = ({ cache }, held, { runs }, prices) => {
+  const { preScale } = cache;
+  if (!preScale) return [];
+  const hoursRaised = runs * (preScale.leadMinutes / 60 + 0.5);
+  const perHour =
+    preScale.ecpu * 3600 * prices.valkeyEcpu.usd + Math.max(0, (preScale.gb ?? 0) - held) * prices.valkeyGbHour.usd;
+  return [{ service: "ElastiCache", what: "ready before each load", usd: hoursRaised * perHour }];
+};
+
 const cache: Part = (config, house, volume, prices) => {
   if (!house.caches) return [];
   const service = "ElastiCache";
@@ -168,6 +178,7 @@ const cache: Part = (config, house, volume, prices) => {
   return [
     { service, what: `${held.toPrecision(3)} GB`, usd: held * hours * prices.valkeyGbHour.usd },
     { service, what: "requests and loading", usd: ecpu * prices.valkeyEcpu.usd },
+    ...raised(config, held, volume, prices),
   ];
 };
 
