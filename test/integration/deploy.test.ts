@@ -1,5 +1,8 @@
 import { spawnSync } from "node:child_process";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { convertWorkflowTemplate, NoOperationTraceWriter, parseWorkflow } from "@actions/workflow-parser";
 import { CloudWatchLogsClient, CreateLogGroupCommand, CreateLogStreamCommand } from "@aws-sdk/client-cloudwatch-logs";
 import { CreateDBClusterSnapshotCommand, RDSClient } from "@aws-sdk/client-rds";
 import { HeadObjectCommand, ListBucketsCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
@@ -39,6 +42,16 @@ const start = (script: string, ...args: string[]) => {
 const tool = (name: string, ...args: string[]) =>
   start("node_modules/tsx/dist/cli.mjs", join(root, "tools", `${name}.ts`), "--env", "laptop", ...args);
 
+/** What a job of the deployment's workflow runs, as GitHub reads it. */
+async function stepsOf(job: string): Promise<string[]> {
+  const content = readFileSync(join(root, ".github/workflows/deploy.yml"), "utf8");
+  const { context, value } = parseWorkflow({ name: "deploy.yml", content }, new NoOperationTraceWriter());
+  const { jobs } = (await convertWorkflowTemplate(context, value!)) as unknown as {
+    jobs: { id: { value: string }; steps: { run?: { toString(): string } }[] }[];
+  };
+  return jobs.find(({ id }) => id.value === job)!.steps.flatMap(({ run }) => (run ? [run.toString()] : []));
+}
+
 const s3 = () => new S3Client({ ...emulated.common, forcePathStyle: true });
 const buckets = async () => {
   const { Buckets = [] } = await s3().send(new ListBucketsCommand({}));
@@ -56,7 +69,10 @@ test("the doctor mends what a new account lacks, and then is content", () => {
   expect([status, error]).toEqual([0, ""]);
 }, 300_000);
 
-test("a deployment that would lose a bucket is announced and stopped, and nothing changes", async () => {
+test("a deployment that would lose a bucket or an address is announced and stopped, and nothing changes", async () => {
+  await emulated.deploy("segue-laptop-serving", {
+    Resources: { FormerApi: { Type: "AWS::ApiGateway::RestApi", Properties: { Name: "former" } } },
+  });
   await emulated.deploy("segue-laptop-data", {
     Resources: { Former: { Type: "AWS::S3::Bucket", Properties: { BucketName: "segue-laptop-former" } } },
   });
@@ -67,6 +83,12 @@ test("a deployment that would lose a bucket is announced and stopped, and nothin
     error: expect.stringMatching(/refused: delete Former, with what they hold\. .*--allow-replacement Former/),
   });
   expect(deploy.out).toMatch(/^segue-laptop-data {2}delete {2}AWS::S3::Bucket Former\n/m);
+  expect(deploy.out).toMatch(/^segue-laptop-serving {2}address {2}the API's address goes with FormerApi: .*ApiUrl\n/m);
+  // Nobody is there to be asked.
+  expect(tool("deploy", "--allow-replacement", "Former")).toMatchObject({
+    status: 1,
+    error: "nothing was deployed: answer y, or pass --yes\n",
+  });
   expect(await buckets()).toEqual(["segue-laptop-former"]);
   await s3().send(new HeadObjectCommand({ Bucket: "segue-laptop-former", Key: "kept" }));
 }, 300_000);
@@ -76,6 +98,41 @@ test("it goes through once the bucket is named, and there is nothing left to do"
   expect([deploy.status, deploy.status === 0 ? "" : deploy.error]).toEqual([0, ""]);
   expect((await buckets()).join()).toMatch(/segue-laptop-data-lake/);
   expect(tool("plan")).toEqual({ status: 0, error: "", out: "0 created, 0 updated in place\n" });
+}, 300_000);
+
+test("a pull request is told what would change, and fails after that when it cannot be known", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "segue-pull-request-"));
+  try {
+    writeFileSync(
+      join(folder, "gh"),
+      `#!/bin/sh\nprintf '%s\\n' "$@" > "${folder}/said"\ncat "${folder}/diff.md" >> "${folder}/said"\n`,
+    );
+    chmodSync(join(folder, "gh"), 0o755);
+    const steps = (await stepsOf("diff")).filter((script) => script !== "npm ci");
+    const run = (script: string, endpoint = emulated.account.endpoint) => {
+      const { environment, region } = emulated.account;
+      const { status, stderr } = spawnSync("bash", ["-e", "-c", script.replaceAll(/\bdev\b/g, "laptop")], {
+        cwd: root,
+        encoding: "utf8",
+        env: {
+          ...{ HOME: process.env.HOME, NODE_NO_WARNINGS: "1", CDK_VALIDATION: "false", ...environment },
+          ...{ PATH: `${folder}:${process.env.PATH}`, AWS_ENDPOINT_URL: endpoint, AWS_REGION: region },
+          ...{ RUNNER_TEMP: folder, GITHUB_REPOSITORY: "us/segue", NUMBER: "7", GH_TOKEN: "t", AWS_MAX_ATTEMPTS: "1" },
+        },
+      });
+      return [status, status === 0 ? "" : stderr];
+    };
+    expect(steps.map((script) => run(script))).toEqual([0, 0, 0].map((status) => [status, ""]));
+    const said = readFileSync(join(folder, "said"), "utf8");
+    expect(said).toMatch(/^pr\ncomment\n7\n--repo\nus\/segue\n/);
+    expect(said).toMatch(/refused:\n```\n0 created, 0 updated in place\n```\n/);
+    expect(said).toMatch(/Number of stacks with differences: 0/);
+    expect(said).not.toMatch(/Unknown option|Publishing/);
+    expect(run(steps[1]!, "http://127.0.0.1:9")[0]).not.toBe(0);
+    expect(readFileSync(join(folder, "diff.md"), "utf8")).toMatch(/ECONNREFUSED/);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }, 300_000);
 
 test("what stays of retained resources after `cdk destroy` is listed, kept without a yes, and taken away with it", async () => {
