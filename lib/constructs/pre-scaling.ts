@@ -2,6 +2,7 @@ import { ArnFormat, Duration, Stack } from "aws-cdk-lib";
 import { PolicyStatement } from "aws-cdk-lib/aws-iam";
 import {
   type CatchProps,
+  Chain,
   Choice,
   Condition,
   type CustomState,
@@ -17,7 +18,6 @@ import type { EnvironmentConfig } from "../config";
 import type { Cache } from "./cache";
 import { SegueFunction } from "./function";
 import { expression } from "./jsonata";
-import { inOrder } from "./publishing";
 
 /** What loads a release, in order. */
 export type PublishSteps = readonly [LambdaInvoke | CustomState, ...(LambdaInvoke | CustomState)[]];
@@ -32,6 +32,10 @@ interface PreScaledProps {
   readonly failed: Fail;
   readonly caught: CatchProps;
 }
+
+/** States one after another. */
+export const inOrder = (...[first, ...others]: [IChainable, ...IChainable[]]): Chain =>
+  others.reduce<Chain>((chain, state) => chain.next(state), Chain.start(first));
 
 /**
  * Loads a release into a cache that is made ready for it before and is taken back after, also where raising or loading failed: then the

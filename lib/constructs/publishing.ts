@@ -2,10 +2,71 @@ import { ArnFormat, Aws, Stack } from "aws-cdk-lib";
 import { type IRole, Policy, PolicyStatement } from "aws-cdk-lib/aws-iam";
 import type { IFunction } from "aws-cdk-lib/aws-lambda";
 import type { IBucket } from "aws-cdk-lib/aws-s3";
-import { Chain, CustomState, type IChainable, type StateMachine } from "aws-cdk-lib/aws-stepfunctions";
+import {
+  type CatchProps,
+  CustomState,
+  type Fail,
+  type IChainable,
+  type StateMachine,
+} from "aws-cdk-lib/aws-stepfunctions";
+import type { LambdaInvoke } from "aws-cdk-lib/aws-stepfunctions-tasks";
 import type { Construct } from "constructs";
+import type { EnvironmentConfig } from "../config";
 import { grantRead } from "../grants";
 import { expression } from "./jsonata";
+import { inOrder, type PublishSteps, preScaled } from "./pre-scaling";
+
+/** What a state gives a function, and which variables it keeps of the answer: JSONata. */
+export interface Call {
+  readonly payload: string | Readonly<Record<string, string>>;
+  readonly keep?: Readonly<Record<string, string>>;
+  readonly minutes: number;
+}
+
+interface PublishingProps {
+  readonly config: EnvironmentConfig;
+  readonly functions: { readonly publish: IFunction; readonly scaleCache?: IFunction };
+  readonly lake: IBucket;
+  readonly role: IRole;
+  readonly call: (id: string, lambdaFunction: IFunction, call: Call) => LambdaInvoke;
+  readonly next: IChainable;
+  readonly failed: Fail;
+  readonly caught: CatchProps;
+}
+
+/** All of it in one call; or the names first, then each file, then the checks. And `next`. */
+export function publishing(scope: Construct, props: PublishingProps): IChainable {
+  const { config, functions, lake, role, call, ...then } = props;
+  const { publish, scaleCache } = functions;
+  const run = {
+    runId: "$run.runId",
+    scoresPrefix: "'runs/' & $run.runId & '/scores'",
+    featuresPrefix: "$features.prefix",
+  };
+  const last = (payload: Readonly<Record<string, string>>) =>
+    call("Publish", publish, { payload, keep: { release: "$states.result.Payload" }, minutes: 15 });
+  const { parallelLoads: parallel, preScale } = config.cache;
+  const steps: PublishSteps =
+    parallel === 1
+      ? [last(run)]
+      : [
+          call("PreparePublish", publish, {
+            payload: { action: "'prepare'", ...run },
+            keep: { publication: "$states.result.Payload" },
+            minutes: 15,
+          }),
+          publishFiles(scope, { publish, lake, role, parallel }),
+          last({ action: "'finish'", ...run }),
+        ];
+  if (!preScale || !scaleCache) return inOrder(...steps, then.next);
+  const scale = (id: string, action: string) =>
+    call(id, scaleCache, {
+      payload: { action: `'${action}'` },
+      keep: { cacheReady: "$states.result.Payload.ready" },
+      minutes: 1,
+    });
+  return preScaled(scope, { scale, steps, leadMinutes: preScale.leadMinutes, ...then });
+}
 
 interface PublishFilesProps {
   readonly publish: IFunction;
@@ -22,7 +83,7 @@ const LABEL = "PublishFiles";
  * execution goes on with the files that are left.
  * https://docs.aws.amazon.com/step-functions/latest/dg/state-map-distributed.html
  */
-export function publishFiles(scope: Construct, { publish, lake, role, parallel }: PublishFilesProps): CustomState {
+function publishFiles(scope: Construct, { publish, lake, role, parallel }: PublishFilesProps): CustomState {
   grantRead(lake, role, "runs/*/publish/files.json");
   const again = { IntervalSeconds: 2, BackoffRate: 2, MaxDelaySeconds: 60, JitterStrategy: "FULL" };
   return new CustomState(scope, LABEL, {
@@ -83,7 +144,3 @@ export function allowMap(scope: Construct, machine: StateMachine, role: IRole): 
     ],
   });
 }
-
-/** States one after another. */
-export const inOrder = (...[first, ...others]: [IChainable, ...IChainable[]]): Chain =>
-  others.reduce<Chain>((chain, state) => chain.next(state), Chain.start(first));

@@ -29,8 +29,7 @@ import { FeaturesJob } from "./features-job";
 import type { JobRoles } from "./job-roles";
 import { expression, expressions } from "./jsonata";
 import type { MlCode } from "./ml-code";
-import { type PublishSteps, preScaled } from "./pre-scaling";
-import { allowMap, inOrder, publishFiles } from "./publishing";
+import { allowMap, type Call, publishing } from "./publishing";
 import { processingState, type RunJobsProps, runPattern, scoringEnvironment, transformState } from "./run-jobs";
 import { elsewhere, passRole, throttled } from "./sagemaker-job";
 import { modelState } from "./training-jobs";
@@ -136,7 +135,7 @@ export class Retraining extends Construct {
   }
 
   private definition(): IChainable {
-    const { functions } = this.props;
+    const { config, functions, lake } = this.props;
     const promoted = this.call("Promote", functions.promote, {
       payload: { release: "$release.release", runId: "$run.runId", metrics: "$gate.metrics" },
       keep: { serves: "$states.result.Payload.champion = $release.release" },
@@ -148,7 +147,10 @@ export class Retraining extends Construct {
         ),
       }),
     );
-    const published = this.publish(promoted);
+    const published = publishing(this, {
+      ...{ config, functions, lake, role: this.role, next: promoted, failed: this.failed, caught },
+      call: (...state) => this.call(...state),
+    });
     const rejected = Succeed.jsonata(this, "Rejected", {
       outputs: expression(
         "{'outcome': 'rejected', 'runId': $run.runId, 'rules': $gate.rules, 'metrics': $gate.metrics}",
@@ -249,41 +251,6 @@ export class Retraining extends Construct {
     );
   }
 
-  /** All of it in one call; or the names first, then each file, then the checks. And `next`. */
-  private publish(next: IChainable): IChainable {
-    const { config, functions, lake } = this.props;
-    const run = {
-      runId: "$run.runId",
-      scoresPrefix: "'runs/' & $run.runId & '/scores'",
-      featuresPrefix: "$features.prefix",
-    };
-    const last = (payload: Readonly<Record<string, string>>) =>
-      this.call("Publish", functions.publish, { payload, keep: { release: "$states.result.Payload" }, minutes: 15 });
-    const { parallelLoads: parallel, preScale } = config.cache;
-    const steps: PublishSteps =
-      parallel === 1
-        ? [last(run)]
-        : [
-            this.call("PreparePublish", functions.publish, {
-              payload: { action: "'prepare'", ...run },
-              keep: { publication: "$states.result.Payload" },
-              minutes: 15,
-            }),
-            publishFiles(this, { publish: functions.publish, lake, role: this.role, parallel }),
-            last({ action: "'finish'", ...run }),
-          ];
-    const { scaleCache } = functions;
-    if (!preScale || !scaleCache) return inOrder(...steps, next);
-    const scale = (id: string, action: string) =>
-      this.call(id, scaleCache, {
-        payload: { action: `'${action}'` },
-        keep: { cacheReady: "$states.result.Payload.ready" },
-        minutes: 1,
-      });
-    const { leadMinutes } = preScale;
-    return preScaled(this, { scale, steps, leadMinutes, next, failed: this.failed, caught });
-  }
-
   /** Training until it has a model, or nothing is left to try. */
   private train(next: IChainable): IChainable {
     const state = modelState(this, this.jobs);
@@ -337,19 +304,7 @@ export class Retraining extends Construct {
   }
 
   /** A state that calls a function, with JSONata for each field of its input. */
-  private call(
-    id: string,
-    lambdaFunction: IFunction,
-    {
-      payload,
-      keep = {},
-      minutes,
-    }: {
-      payload: string | Readonly<Record<string, string>>;
-      keep?: Readonly<Record<string, string>>;
-      minutes: number;
-    },
-  ): LambdaInvoke {
+  private call(id: string, lambdaFunction: IFunction, { payload, keep = {}, minutes }: Call): LambdaInvoke {
     return LambdaInvoke.jsonata(this, id, {
       lambdaFunction,
       payload: typeof payload === "string" ? TaskInput.fromText(payload) : TaskInput.fromObject(expressions(payload)),
