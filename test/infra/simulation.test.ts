@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { environments } from "../../config";
 import type { EnvironmentInput } from "../../lib/config";
 import type { Call } from "../support/calls";
+import { note } from "./noted";
 import { account, region } from "./simulation/resolve";
 import { type ConcreteCall, Simulation } from "./simulation/simulate";
 import { unrecorded } from "./simulation/unrecorded";
@@ -56,10 +57,12 @@ describe.each(all)("policies of %s", (name, simulation) => {
   test("allow every call that was recorded, and every token", async () => {
     expect(everything.length).toBeGreaterThan(60);
     const denied: string[] = [];
+    const roles = new Set(everything.map(({ role }) => role)).size;
     for (const call of everything) {
       const result = await simulation.judge(call);
       if (result !== "Allowed") denied.push(`${call.role}: ${call.action} on ${call.resource}: ${result}`);
     }
+    note(`simulation of ${name}`, { roles, "calls and tokens": everything.length, denied: denied.length });
     expect(denied).toEqual([]);
   });
 
