@@ -98,7 +98,13 @@ async function expectData(resources: Physical, announced: ReadonlySet<string>): 
 
 /** Deploys what was there before; what has been made anew is given its data again. */
 async function goBack(former: Physical): Promise<void> {
-  await house.deploy(house.synthesize(deployed));
+  const back = house.synthesize(deployed);
+  try {
+    await house.deploy(back);
+  } catch {
+    // A stack imports what another no longer exports: first the one that imports.
+    await house.deploy({ ...back, stacks: [...back.stacks].reverse() });
+  }
   const resources = await house.resources();
   await writeData(new Map([...resources].filter(([key, { id }]) => former.get(key)?.id !== id)));
 }
@@ -179,6 +185,7 @@ test.each(steps)(
 
 test("is what docs/updates.md says; if not, run npm run updates", () => {
   const text = updatesPage(tried);
+  expect(tried).toHaveLength(steps.length);
   if (process.env.SEGUE_WRITE_UPDATES) writeFileSync(page, text);
   expect(readFileSync(page, "utf8")).toBe(text);
 });
