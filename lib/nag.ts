@@ -17,14 +17,15 @@ export interface MeantWildcard {
  */
 export const meantWildcards: readonly MeantWildcard[] = [
   {
-    at: /-data\/((Etl|Features|Erase|Export|StoreFeatures|EraseFeatures)Role|FeatureStore\/Role)\//,
+    at: /-data\/(Etl|Features|Erase|Export)Role\//,
     resource:
       /(Lake\w+\.Arn>|arn:aws:s3:::[a-z0-9.-]+)\/(raw|clean|quarantine|features|feature-store|runs|releases|privacy|aws\/lambda)\//,
     reason: "Objects of one zone of a bucket, named by shard, hour or run",
   },
   {
-    at: /-(serving|model)\/((Publish|Promote|Gate|Register|Privacy|PrivacyLists)Role|Roles\/(Train|Score)|Retraining\/FeaturesJob\/Role)\//,
-    resource: /(:ExportsOutput\w*Lake\w+|arn:aws:s3:::[a-z0-9.-]+)\/(clean|features|runs|releases|privacy)\//,
+    at: /-(serving|model)\/((Publish|Promote|Gate|Register|Privacy|PrivacyLists|StoreFeatures|EraseFeatures)Role|FeatureStore\/Role|Roles\/(Train|Score)|Retraining\/FeaturesJob\/Role)\//,
+    resource:
+      /(:ExportsOutput\w*Lake\w+|arn:aws:s3:::[a-z0-9.-]+)\/(clean|features|feature-store|runs|releases|privacy)\//,
     reason: "Objects of runs and releases, named by the run's id",
   },
   {

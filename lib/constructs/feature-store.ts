@@ -20,34 +20,71 @@ const OFFLINE = "feature-store";
 export interface FeatureStoreProps {
   readonly config: EnvironmentConfig;
   readonly lake: IBucket;
-  readonly pseudonyms: PseudonymKey;
   readonly key?: IKey;
 }
 
+/** A group changes by being made anew, under another name: whatever makes it so is part of the name. */
+function groupName({ name, features, encryption, lake, tags }: EnvironmentConfig, group: Group): string {
+  const { offline, online } = features.store;
+  return `segue-${name}-${group}-${digest(featuresOf(group), offline, online, encryption, lake.existing, tags)}`;
+}
+
+/** Lets a function call the runtime about these groups. */
+function allow(
+  to: SegueFunction,
+  { config, key }: Pick<FeatureStoreProps, "config" | "key">,
+  actions: string[],
+  groups: readonly string[],
+): void {
+  const resources = groups.map((resourceName) =>
+    Stack.of(to).formatArn({ service: "sagemaker", resource: "feature-group", resourceName }),
+  );
+  to.addToRolePolicy(new PolicyStatement({ actions, resources }));
+  // The online store asks for it of who calls.
+  if (config.features.store.online && key) key.grant(to, "kms:Decrypt");
+}
+
 /**
- * SageMaker Feature Store: a group of listeners and one of artists, and the function that writes a run's snapshot to them; with an online
- * store also the one that takes a listener out of it. Both run outside the VPC, which has no way to the service.
+ * The function that takes a listener out of the online store, outside the VPC. It knows the group by its name alone, so that no stack holds
+ * the other's export when the store is switched off.
+ */
+export function featureEraser(
+  scope: Construct,
+  { config, lake, pseudonyms, key }: FeatureStoreProps & { readonly pseudonyms: PseudonymKey },
+): SegueFunction {
+  const listeners = groupName(config, "listeners");
+  const eraser = new SegueFunction(scope, "erase-features", {
+    config,
+    description: "Takes a listener out of the Feature Store's online store",
+    schema: eraseFeaturesEnvironment,
+    environment: {
+      LAKE_BUCKET: lake.bucketName,
+      KEY_BUCKET: pseudonyms.bucket.bucketName,
+      LISTENERS_GROUP: listeners,
+    },
+    timeout: Duration.minutes(2),
+  });
+  grantRead(lake, eraser, "privacy/requests/*");
+  grantList(lake, eraser);
+  pseudonyms.grant(eraser);
+  allow(eraser, { config, ...(key && { key }) }, ["sagemaker:GetRecord", "sagemaker:DeleteRecord"], [listeners]);
+  return eraser;
+}
+
+/**
+ * SageMaker Feature Store: a group of listeners and one of artists, and the function that writes a run's snapshot to them, outside the VPC,
+ * which has no way to the service.
  * https://docs.aws.amazon.com/sagemaker/latest/dg/feature-store.html
  */
 export class FeatureStore extends Construct {
   readonly writer: SegueFunction;
-  readonly eraser: SegueFunction | undefined;
 
   constructor(scope: Construct, id: string, props: FeatureStoreProps) {
     super(scope, id);
-    const { config, lake, pseudonyms, key } = props;
-    const { offline, online } = config.features.store;
+    const { config, lake, key } = props;
+    const { offline } = config.features.store;
     const role = offline ? this.offlineRole(lake) : undefined;
     const groups = { listeners: this.group("listeners", props, role), artists: this.group("artists", props, role) };
-    const names = Object.values(groups).map(({ ref }) => ref);
-    const allow = (to: SegueFunction, actions: string[], of: readonly string[]) => {
-      const resources = of.map((resourceName) =>
-        Stack.of(this).formatArn({ service: "sagemaker", resource: "feature-group", resourceName }),
-      );
-      to.addToRolePolicy(new PolicyStatement({ actions, resources }));
-      // The online store asks for it of who calls.
-      if (online && key) key.grant(to, "kms:Decrypt");
-    };
     this.writer = new SegueFunction(Stack.of(this), "store-features", {
       config,
       description: "Writes a run's features to the Feature Store",
@@ -63,41 +100,24 @@ export class FeatureStore extends Construct {
     });
     grantRead(lake, this.writer, "features/*/manifest.json", "features/*/listeners/*", "features/*/artists/*");
     grantList(lake, this.writer);
-    allow(this.writer, ["sagemaker:PutRecord"], names);
-    this.eraser = online ? this.erasing(config, lake, pseudonyms, groups.listeners.ref) : undefined;
-    if (this.eraser) allow(this.eraser, ["sagemaker:GetRecord", "sagemaker:DeleteRecord"], [groups.listeners.ref]);
-  }
-
-  private erasing(config: EnvironmentConfig, lake: IBucket, pseudonyms: PseudonymKey, group: string): SegueFunction {
-    const eraser = new SegueFunction(Stack.of(this), "erase-features", {
-      config,
-      description: "Takes a listener out of the Feature Store's online store",
-      schema: eraseFeaturesEnvironment,
-      environment: {
-        LAKE_BUCKET: lake.bucketName,
-        KEY_BUCKET: pseudonyms.bucket.bucketName,
-        LISTENERS_GROUP: group,
-      },
-      timeout: Duration.minutes(2),
-    });
-    grantRead(lake, eraser, "privacy/requests/*");
-    grantList(lake, eraser);
-    pseudonyms.grant(eraser);
-    return eraser;
+    allow(
+      this.writer,
+      { config, ...(key && { key }) },
+      ["sagemaker:PutRecord"],
+      Object.values(groups).map(({ ref }) => ref),
+    );
   }
 
   private group(name: Group, { config, lake, key }: FeatureStoreProps, role: Role | undefined): CfnFeatureGroup {
-    const { offline, online } = config.features.store;
+    const { online } = config.features.store;
     const featureDefinitions = featuresOf(name);
     // CDK hands the two stores' settings on as they are: with CloudFormation's capitals.
     const encrypted = key && { KmsKeyId: key.keyArn };
-    // A group changes by being made anew, under another name: whatever makes it so is part of the name.
-    const version = digest(featureDefinitions, offline, online, config.encryption, config.lake.existing, config.tags);
     const group = new CfnFeatureGroup(
       this,
       name.replace(/^./, (first) => first.toUpperCase()),
       {
-        featureGroupName: `segue-${config.name}-${name}-${version}`,
+        featureGroupName: groupName(config, name),
         description: `Features of ${name}, as of each run's moment`,
         recordIdentifierFeatureName: GROUPS[name],
         eventTimeFeatureName: EVENT_TIME,

@@ -24,6 +24,7 @@ import type { EnvironmentConfig } from "../config";
 import { grantDelete, grantList, grantRead, grantWrite } from "../grants";
 import type { DataStack } from "../stacks/data-stack";
 import type { Cache } from "./cache";
+import { featureEraser } from "./feature-store";
 import { type Attachment, SegueFunction } from "./function";
 import { expression, expressions } from "./jsonata";
 
@@ -107,7 +108,7 @@ export class Privacy extends Construct {
 
   private definition(
     config: EnvironmentConfig,
-    { privacy, featureStore }: DataStack,
+    { privacy, lake, pseudonyms, key }: DataStack,
     lists: SegueFunction,
   ): IChainable {
     const erase = (id: string, step: string) => this.call(id, privacy.erase, `'${step}'`, true);
@@ -119,7 +120,9 @@ export class Privacy extends Construct {
     const complete = Choice.jsonata(this, "Complete?")
       .when(Condition.jsonata(expression("$progress.complete")), this.succeed("Erased", "$progress.passes"))
       .otherwise(settle.next(records));
-    const stored = featureStore?.eraser && this.call("EraseStored", featureStore.eraser, undefined, true);
+    const store = { config, lake, pseudonyms, ...(key && { key }) };
+    const stored =
+      config.features.store.online && this.call("EraseStored", featureEraser(Stack.of(this), store), undefined, true);
     const ended = this.call("EraseLists", lists, "'erase'", true).next(erase("Report", "report")).next(complete);
     const swept = Choice.jsonata(this, "FilesDone?")
       .when(Condition.jsonata(expression("$progress.cursor = null")), stored ? stored.next(ended) : ended)

@@ -9,7 +9,6 @@ import type { EnvironmentConfig } from "../config";
 import { Catalogue } from "../constructs/catalogue";
 import { Database } from "../constructs/database";
 import { customerKey } from "../constructs/encryption";
-import { FeatureStore } from "../constructs/feature-store";
 import { SegueFunction } from "../constructs/function";
 import { Lake } from "../constructs/lake";
 import { Network } from "../constructs/network";
@@ -28,8 +27,6 @@ export class DataStack extends Stack {
   readonly pseudonyms: PseudonymKey;
   readonly features: SegueFunction;
   readonly privacy: PrivacyFunctions;
-  /** SageMaker Feature Store, where it is on. */
-  readonly featureStore: FeatureStore | undefined;
 
   constructor(scope: Construct, id: string, config: EnvironmentConfig, props: StackProps) {
     super(scope, id, props);
@@ -89,9 +86,6 @@ export class DataStack extends Stack {
     this.pseudonyms.grant(this.features);
     const { pseudonyms } = this;
     this.privacy = privacyFunctions(this, { config, raw, lake, database, pseudonyms, attachment });
-    const { offline, online } = config.features.store;
-    const store = { config, lake, pseudonyms, ...(this.key && { key: this.key }) };
-    this.featureStore = offline || online ? new FeatureStore(this, "FeatureStore", store) : undefined;
 
     new CfnOutput(this, "StreamName", { value: this.stream.streamName });
     new CfnOutput(this, "EtlFunction", { value: etl.functionName });

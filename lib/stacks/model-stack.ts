@@ -6,6 +6,7 @@ import { gateEnvironment } from "../../lambdas/gate/environment";
 import { prepareRunEnvironment } from "../../lambdas/prepare-run/environment";
 import { registerEnvironment } from "../../lambdas/register/environment";
 import type { EnvironmentConfig } from "../config";
+import { FeatureStore } from "../constructs/feature-store";
 import { SegueFunction } from "../constructs/function";
 import { Images } from "../constructs/images";
 import { JobRoles } from "../constructs/job-roles";
@@ -22,7 +23,7 @@ export class ModelStack extends Stack {
     scope: Construct,
     id: string,
     config: EnvironmentConfig,
-    { lake, features, featureStore, key }: DataStack,
+    { lake, features, key }: DataStack,
     { publish, promote, scaleCache }: ServingStack,
     props: StackProps,
   ) {
@@ -78,6 +79,9 @@ export class ModelStack extends Stack {
     grantList(lake, register);
     for (const statement of images.pullStatements()) register.addToRolePolicy(statement);
 
+    const { offline, online } = config.features.store;
+    const store = { config, lake, ...(key && { key }) };
+    const featureStore = offline || online ? new FeatureStore(this, "FeatureStore", store) : undefined;
     const retraining = new Retraining(this, "Retraining", {
       config,
       functions: {

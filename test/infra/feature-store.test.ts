@@ -56,9 +56,7 @@ test("on, listeners and artists have a group each, with the columns of their tab
     run_id: "String",
   });
   expect(types(artists)).toMatchObject({ artist_id: "String", artist_no: "Integral", listened_mean: "Fractional" });
-  expect(text(listeners.OfflineStoreConfig.S3StorageConfig.S3Uri)).toMatch(
-    /^s3:\/\/\$\{Lake\w*\}\/feature-store$/,
-  );
+  expect(text(listeners.OfflineStoreConfig.S3StorageConfig.S3Uri)).toMatch(/^s3:\/\/\$\{.*Lake\w*\}\/feature-store$/);
 });
 
 test("each store is there by its own setting", () => {
@@ -80,7 +78,7 @@ test("whatever has a group made anew gives it another name, as two of one name c
 test("under a key of one's own, both stores are encrypted with it, and who calls may use it", () => {
   for (const { OnlineStoreConfig, OfflineStoreConfig } of groupsOf(own)) {
     const key = text(OfflineStoreConfig.S3StorageConfig.KmsKeyId);
-    expect(key).toMatch(/^\$\{Key\w*\.Arn\}$/);
+    expect(key).toMatch(/^\$\{.*Key\w*\}$/);
     expect(text(OnlineStoreConfig.SecurityConfig.KmsKeyId)).toBe(key);
   }
   for (const where of [/^StoreFeaturesRole/, /^EraseFeaturesRole/]) {
@@ -172,7 +170,7 @@ test("AWS's own model of the API has nothing against the groups, and the records
     if (keys.length === 1 && /^(Ref|Fn::.*)$/.test(keys[0]!)) {
       return text(value)
         .replace(/.*Role.*/, "arn:aws:iam::123456789012:role/store")
-        .replaceAll(/\$\{\w+(\.\w+)?\}/g, "x");
+        .replaceAll(/\$\{[^}]*\}/g, "x");
     }
     return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, plain(inner)]));
   };
