@@ -37,7 +37,8 @@ def test_the_listing_comes_in_pages_and_is_whole():
     [
         ("ListServiceQuotas", {"ServiceCode": "ec2"}, "NoSuchResourceException"),
         ("ListServiceQuotas", {"ServiceCode": "sagemaker", "NextToken": "x"}, "InvalidPaginationTokenException"),
-        ("RequestServiceQuotaIncrease", {"ServiceCode": "sagemaker"}, "UnknownOperationException"),
+        ("RequestServiceQuotaIncrease", {"ServiceCode": "sagemaker"}, "NoSuchResourceException"),
+        ("GetAWSDefaultServiceQuota", {"ServiceCode": "sagemaker"}, "UnknownOperationException"),
     ],
 )
 def test_other_questions_are_refused_by_name(target, request_, code):

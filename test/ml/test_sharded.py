@@ -183,7 +183,8 @@ def test_memory_by_process_keeps_to_the_formula(tmp_path: Path, processes: int) 
     found = growth(folder, rank, at_once, processes)
     assert len(found) == processes
     for each in found:
-        assert vectors * 0.9 < each < held
+        # The peak before the data, while modules load, hides some of what came after.
+        assert vectors * 0.5 < each < held
 
 
 def test_a_spill_counts_what_there_is(tmp_path: Path) -> None:

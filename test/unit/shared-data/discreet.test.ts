@@ -4,6 +4,8 @@ import { elastiCacheToken, rdsToken } from "../../../lambdas/shared/iam-token";
 import { logger, observe } from "../../../lambdas/shared/observability";
 
 const lines: string[] = [];
+// Whatever level the tests as a whole run at.
+beforeAll(() => logger.setLogLevel("INFO"));
 beforeEach(() => {
   lines.length = 0;
   // Powertools writes to a console of its own, on these streams.
