@@ -10,6 +10,7 @@ import hashlib
 import json
 import threading
 from pathlib import Path
+from urllib.parse import parse_qs
 
 from .internals import need
 from .sagemaker.s3 import Storage
@@ -94,18 +95,17 @@ def _recorded(service: str, handler, record: Record, functions: dict[str, str], 
             action = action_of(*request) or (f"{service}:{target}" if target else f"{service}:{method} {path}")
             resource = resource_of(*request, settings.region, ACCOUNT_ID)
             context = {"prefix": query_params["prefix"][0]} if action == "s3:ListBucket" and "prefix" in query_params else {}
-            named = _model_package(body, settings) if service == "sagemaker" else _stack(service, query_params)
+            named = _model_package(body, settings) if service == "sagemaker" else _stack(service, body)
             record.add(function, action, named or resource, **context)
         return await handler(method, path, headers, body, query_params)
 
     return handle
 
 
-def _stack(service: str, query_params: dict) -> str | None:
+def _stack(service: str, body: bytes) -> str | None:
     """The stack that a function asks about, by its ARN, as CloudFormation hands it to hooks."""
-    names = query_params.get("StackName", []) if service == "cloudformation" else []
-    name = names[0] if isinstance(names, list) and names else names
-    return name if name and name.startswith("arn:") else None
+    names = parse_qs((body or b"").decode()).get("StackName", []) if service == "cloudformation" else []
+    return names[0] if names and names[0].startswith("arn:") else None
 
 
 def _model_package(body: bytes, settings: Settings) -> str | None:
