@@ -75,10 +75,10 @@ function steps(python: string): Step[] {
     { name: "types", command: [bin("tsc"), "--noEmit"] },
     { name: "lint", command: [bin("biome"), "check", "--error-on-warnings", "."] },
     { name: "unused code", command: [bin("knip")] },
-    jest("unit"),
+    jest("unit", "--maxWorkers=100%"),
     pytest(python, "ml", "test/ml"),
     pytest(python, "account", "test/account_py"),
-    jest("infra"),
+    jest("infra", "--maxWorkers=100%"),
     jest("integration", "--runInBand"),
   ];
 }
