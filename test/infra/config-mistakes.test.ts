@@ -1,14 +1,5 @@
-import { ConfigError, readConfig } from "../../lib/config";
-
-const refusal = (input: unknown): string => {
-  try {
-    readConfig("dev", input);
-  } catch (error) {
-    if (error instanceof ConfigError) return error.message;
-    throw error;
-  }
-  throw new Error("it was accepted");
-};
+import { readConfig } from "../../lib/config";
+import { refusal } from "./support";
 
 const place = { account: "123456789012", region: "eu-central-1" };
 const vpc = {

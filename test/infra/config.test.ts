@@ -1,17 +1,8 @@
 import { ProcessingInstanceType, TrainingInstanceType, TransformInstanceType } from "@aws-sdk/client-sagemaker";
 import { environments } from "../../config";
-import { ConfigError, readConfig } from "../../lib/config";
+import { readConfig } from "../../lib/config";
 import { instanceTypes } from "../../lib/instance-types";
-
-const refusal = (input: unknown, name = "dev"): string => {
-  try {
-    readConfig(name, input);
-  } catch (error) {
-    if (error instanceof ConfigError) return error.message;
-    throw error;
-  }
-  throw new Error("it was accepted");
-};
+import { refusal } from "./support";
 
 describe("configuration", () => {
   test.each(Object.entries(environments))("%s is valid", (name, input) => {

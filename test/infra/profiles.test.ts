@@ -1,8 +1,8 @@
 import { Match, Template } from "aws-cdk-lib/assertions";
 import { DEFAULT_LIMITS } from "../../lambdas/shared/limits";
-import { ConfigError, type EnvironmentInput, readConfig } from "../../lib/config";
+import type { EnvironmentInput } from "../../lib/config";
 import { broughtAlong } from "./profiles";
-import { appOf, resource, resources, statements, type Templates, templatesOf, text } from "./support";
+import { appOf, refusal, resource, resources, statements, type Templates, templatesOf, text } from "./support";
 
 const types = (templates: Templates) => new Set(resources(templates).map(([, { Type }]) => Type));
 const variables = (templates: Templates, start: string) =>
@@ -233,15 +233,6 @@ describe("all of one's own", () => {
 });
 
 describe("mistakes in what is brought along", () => {
-  const refusal = (input: unknown): string => {
-    try {
-      readConfig("dev", input);
-    } catch (error) {
-      if (error instanceof ConfigError) return error.message;
-      throw error;
-    }
-    throw new Error("it was accepted");
-  };
   const inVpc = (changes: object) => ({ network: { existing: { ...vpc, ...changes } } });
 
   test.each<[string, unknown, string | RegExp]>([

@@ -4,7 +4,7 @@ import { App, type Stack, Validations } from "aws-cdk-lib";
 import { Template } from "aws-cdk-lib/assertions";
 import { environments } from "../../config";
 import { addEnvironment } from "../../lib/app";
-import { type EnvironmentInput, readConfig } from "../../lib/config";
+import { ConfigError, type EnvironmentInput, readConfig } from "../../lib/config";
 
 // The validator that CDK runs over each template takes seconds; one test runs it on purpose.
 process.env.CDK_VALIDATION = "false";
@@ -16,6 +16,17 @@ const { context } = JSON.parse(readFileSync(join(root, "cdk.json"), "utf8")) as 
 export function appOf(name: string, input: EnvironmentInput = environments[name] ?? {}) {
   const app = new App({ context: { ...context, "aws:cdk:bundling-stacks": [] } });
   return { app, stacks: addEnvironment(app, readConfig(name, input)), validations: Validations.of(app) };
+}
+
+/** What a configuration that must not be accepted is told. */
+export function refusal(input: unknown, name = "dev"): string {
+  try {
+    readConfig(name, input);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message;
+    throw error;
+  }
+  throw new Error("it was accepted");
 }
 
 export interface Templates {
