@@ -26,5 +26,5 @@ const listSchema = z.object({
  * @throws Error when S3 does not give it in time
  */
 export async function bundledPopular(bucket: string): Promise<List> {
-  return listSchema.parse(await (await signedGet(bucket, BUNDLED_KEY)).json());
+  return listSchema.parse(JSON.parse((await signedGet(bucket, BUNDLED_KEY)).toString()));
 }

@@ -24,7 +24,7 @@ export class KeyUnavailable extends Error {
 
 interface Loading {
   /** Reads the object; stands in for S3 in tests. */
-  readonly read?: (bucket: string, key: string) => Promise<Pick<Response, "arrayBuffer">>;
+  readonly read?: (bucket: string, key: string) => Promise<Buffer>;
   readonly now?: () => number;
 }
 
@@ -36,7 +36,7 @@ export function keyOf(bucket: string, { read = signedGet, now = Date.now }: Load
   let attempt: { readonly at: number; readonly key: Promise<Buffer>; failed: boolean } | undefined;
   const load = async () => {
     try {
-      const bytes = Buffer.from(await (await read(bucket, PSEUDONYM_KEY)).arrayBuffer());
+      const bytes = await read(bucket, PSEUDONYM_KEY);
       if (bytes.length === PSEUDONYM_KEY_BYTES) return bytes;
       throw new Error(`s3://${bucket}/${PSEUDONYM_KEY} has ${bytes.length} bytes, not ${PSEUDONYM_KEY_BYTES}`);
     } catch (cause) {

@@ -21,10 +21,8 @@ test("has the form of an id, is another for another account or key, and the same
 });
 
 describe("the key", () => {
-  const answer = (bytes: Buffer) => ({ arrayBuffer: async () => new Uint8Array(bytes).buffer });
-
   test("is read once for a process, also when many ask at once", async () => {
-    const read = jest.fn(async () => answer(key));
+    const read = jest.fn(async () => key);
     const load = keyOf("keys", { read });
     expect(await Promise.all([load(), load(), load()])).toEqual([key, key, key]);
     expect(await load()).toEqual(key);
@@ -33,7 +31,7 @@ describe("the key", () => {
 
   test("that was away is asked for again, at most once a second", async () => {
     let now = 0;
-    const read = jest.fn(async () => answer(key));
+    const read = jest.fn(async () => key);
     for (let i = 0; i < 2; i++) read.mockRejectedValueOnce(new Error("503"));
     const load = keyOf("keys", { read, now: () => now });
     await expect(load()).rejects.toThrow("the key of listener ids: 503");
@@ -48,7 +46,7 @@ describe("the key", () => {
   });
 
   test.each([0, 16, 33])("of %d bytes is none", async (bytes) => {
-    const load = keyOf("keys", { read: async () => answer(Buffer.alloc(bytes)) });
+    const load = keyOf("keys", { read: async () => Buffer.alloc(bytes) });
     await expect(load()).rejects.toThrow(`the key of listener ids: s3://keys/pseudonym/v1 has ${bytes} bytes, not 32`);
   });
 });
@@ -60,7 +58,10 @@ describe("over HTTP", () => {
     server = createServer(({ url, headers }, response) => {
       asked.push({ url, authorization: headers.authorization });
       if (url === "/keys/pseudonym/v1") response.end(key);
+      else if (url === "/asleep/pseudonym/v1") return;
+      else if (url === "/cut/pseudonym/v1") response.writeHead(200, { "content-length": 32 }).write(key.subarray(1));
       else response.writeHead(403).end();
+      if (url === "/cut/pseudonym/v1") setTimeout(() => response.destroy(), 20);
     });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     process.env.AWS_ENDPOINT_URL_S3 = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -81,7 +82,11 @@ describe("over HTTP", () => {
     ]);
   });
 
-  test("a bucket that does not give it is named", async () => {
-    await expect(keyOf("others")()).rejects.toThrow("the key of listener ids: s3://others/pseudonym/v1: 403");
+  test.each([
+    ["others", "403"],
+    ["asleep", "no answer within 1000 ms"],
+    ["cut", "aborted"],
+  ])("a bucket that does not give it is named: %s", async (bucket, why) => {
+    await expect(keyOf(bucket)()).rejects.toThrow(`the key of listener ids: s3://${bucket}/pseudonym/v1: ${why}`);
   });
 });
