@@ -46,7 +46,7 @@ export const ZONES: readonly Zone[] = [
     prefix: "features/",
     inManifest: true,
     treat: (key) => {
-      if (/^features\/[^/]+\/(interactions|listeners)\//.test(key)) return treatParquet;
+      if (/^features\/[^/]+\/(interactions|impressions|listeners)\//.test(key)) return treatParquet;
       if (/^features\/[^/]+\/scoring\//.test(key)) return treatScoring;
       return key.endsWith("/validation.json") ? treatValidation : undefined;
     },

@@ -66,7 +66,13 @@ export async function exportSources(
 }
 
 const manifestSchema = z.object({
-  counts: z.object({ interactions: z.int(), listeners: z.int(), artists: z.int(), scoring: z.int() }),
+  counts: z.object({
+    interactions: z.int(),
+    impressions: z.int(),
+    listeners: z.int(),
+    artists: z.int(),
+    scoring: z.int(),
+  }),
   files: z.array(z.object({ key: z.string(), rows: z.int(), sha256: z.string() })),
   sha256: z.string(),
 });

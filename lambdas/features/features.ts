@@ -17,7 +17,7 @@ export interface FeatureRun {
 }
 
 export interface FeatureSet {
-  readonly counts: { interactions: number; listeners: number; artists: number; scoring: number };
+  readonly counts: { interactions: number; impressions: number; listeners: number; artists: number; scoring: number };
   readonly manifestKey: string;
   readonly prefix: string;
   /** The manifest's checksum over all files: what a training job and a model name their snapshot by. */
@@ -117,15 +117,20 @@ async function write(client: Client, lake: Bucket, prefix: string, runId: string
     return writeParquet(client, lake, `${prefix}/${name}`, columns, `SELECT ${listOf(columns)} FROM ${from}`, values);
   };
   const interactions = await parquet("interactions", "interactions ORDER BY listener_id, artist_no, time");
+  const impressions = await parquet(
+    "impressions",
+    "impressions ORDER BY listener_id, artist_no, time, release, variant",
+  );
   const ofRun = (table: string, order: string) => `${table} WHERE run_id = $1 ORDER BY ${order}`;
   const listeners = await parquet("listeners", ofRun("listener_features", "listener_id"), [runId]);
   const artists = await parquet("artists", ofRun("artist_features", "artist_no"), [runId]);
   const scoring = await writeScoring(client, lake, `${prefix}/scoring`);
   const catalogue = await writeCatalogue(client, lake, prefix, runId);
   return {
-    parts: [...interactions, ...listeners, ...artists, ...scoring, catalogue],
+    parts: [...interactions, ...impressions, ...listeners, ...artists, ...scoring, catalogue],
     counts: {
       interactions: total(interactions),
+      impressions: total(impressions),
       listeners: total(listeners),
       artists: total(artists),
       scoring: total(scoring),

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { Client } from "pg";
 import type { FeatureRun } from "./features";
 import artistFeatures from "./sql/artist-features.sql";
+import impressions from "./sql/impressions.sql";
 import interactions from "./sql/interactions.sql";
 import known from "./sql/known.sql";
 import listenerFeatures from "./sql/listener-features.sql";
@@ -28,6 +29,7 @@ export const CODE_VERSION = createHash("sha256")
     [
       known,
       interactions,
+      impressions,
       recentArtists,
       recentSongs,
       listenerFeatures,
@@ -45,7 +47,7 @@ export const CODE_VERSION = createHash("sha256")
 const view = (name: string, query: string) => `CREATE OR REPLACE TEMP VIEW ${name} AS ${query}`;
 
 /**
- * Computes the features of a run inside a transaction: into `interactions`, which goes with it, and the run's rows of `listener_features` and
+ * Computes the features of a run inside a transaction: into `interactions` and `impressions`, which go with it, and the run's rows of `listener_features` and
  * `artist_features`. Leaves the views behind that the other queries read.
  */
 export async function compute(client: Client, { runId, asOf, k = 1 }: FeatureRun): Promise<void> {
@@ -67,12 +69,14 @@ export async function compute(client: Client, { runId, asOf, k = 1 }: FeatureRun
   await client.query(view("segments", segments));
 }
 
-/** Where the queries find their rows, what was known, and the table `interactions`. */
+/** Where the queries find their rows, what was known, and the tables `interactions` and `impressions`. */
 export async function openViews(client: Client): Promise<void> {
   await client.query(postgresSources);
   await client.query(view("known_events", known));
-  await client.query(`CREATE TEMP TABLE interactions ON COMMIT DROP AS ${interactions}`);
-  await client.query("ANALYZE interactions");
+  for (const [table, query] of Object.entries({ interactions, impressions })) {
+    await client.query(`CREATE TEMP TABLE ${table} ON COMMIT DROP AS ${query}`);
+    await client.query(`ANALYZE ${table}`);
+  }
 }
 
 /** Lists that the table holds as JSON. */

@@ -42,5 +42,7 @@ export interface Evaluation {
   runId: string;
   protocol: { split: string; cutoff: string; listeners: number };
   metrics: Record<"model" | "popularity" | "random", Record<string, number>>;
+  /** Clicks over recommendations shown, by what served before; null or missing where nothing was shown. */
+  accuracy?: { shown: number; clicked: number; accuracy: number; interval: [number, number] } | null;
   device?: string;
 }

@@ -52,12 +52,16 @@ export function formatRecommendations({ source, items }: Recommendations, count:
 }
 
 /** The model beside what it must beat. */
-export function formatEvaluation({ protocol, metrics }: Evaluation): string {
-  const shown = ["recall@20", "ndcg@20"];
+export function formatEvaluation({ protocol, metrics, accuracy }: Evaluation): string {
+  const compared = ["recall@20", "ndcg@20"];
   const rows = (["model", "popularity", "random"] as const).map((name) => [
     name,
-    ...shown.map((metric) => metrics[name]?.[metric]?.toFixed(4) ?? "–"),
+    ...compared.map((metric) => metrics[name]?.[metric]?.toFixed(4) ?? "–"),
   ]);
   const title = `  Held out in time, from ${protocol.cutoff}, ${protocol.listeners} listeners`;
-  return [title, formatTable(["", "Recall@20", "NDCG@20"], rows)].join("\n");
+  const percent = (share: number) => (100 * share).toFixed(2);
+  const shown = accuracy
+    ? `\n  Accuracy of what was recommended: ${accuracy.clicked.toLocaleString("en")} clicks of ${accuracy.shown.toLocaleString("en")} shown, ${percent(accuracy.accuracy)} % (${accuracy.interval.map(percent).join(" to ")})`
+    : "";
+  return `${title}\n${formatTable(["", "Recall@20", "NDCG@20"], rows)}${shown}`;
 }

@@ -5,6 +5,9 @@ import { Construct } from "constructs";
 import type { Images } from "./images";
 import type { MlCode } from "./ml-code";
 
+/** Tables of the features that a training reads, each a channel of its name. */
+export const trainingTables = ["interactions", "impressions", "listeners", "artists"] as const;
+
 export interface JobRolesProps {
   readonly lake: IBucket;
   readonly code: MlCode;
@@ -40,7 +43,7 @@ export class JobRoles extends Construct {
     const features = (part: string) => `features/*/${part}/`;
     this.train = this.role("Train", [
       ...images.pullStatements(),
-      ...read(features("interactions"), features("listeners"), features("artists"), "runs/*/checkpoints/"),
+      ...read(...trainingTables.map(features), "runs/*/checkpoints/"),
       ...code.readStatements(),
       write("runs/*/train/", "runs/*/checkpoints/"),
     ]);

@@ -3,6 +3,7 @@ import type { CustomState } from "aws-cdk-lib/aws-stepfunctions";
 import type { Construct } from "constructs";
 import type { EnvironmentConfig } from "../config";
 import { tunedRanges } from "../config-compute";
+import { trainingTables } from "./job-roles";
 import { expression } from "./jsonata";
 import { trainProgram } from "./ml-code";
 import { jobName, type RunJobsProps, resources, s3Uri, tried, withWaiting } from "./run-jobs";
@@ -51,7 +52,7 @@ function common({ config, lake, code, roles, key }: RunJobsProps) {
       TrainingInputMode: "File",
       MetricDefinitions: metrics.map((Name) => ({ Name, Regex: `eval ${Name}=([-0-9.e]+);` })),
     },
-    InputDataConfig: [features("interactions"), features("listeners"), features("artists"), channel("code", code.uri)],
+    InputDataConfig: [...trainingTables.map(features), channel("code", code.uri)],
     OutputDataConfig: {
       S3OutputPath: s3Uri(lake, "runs/' & $run.runId & '/train'"),
       ...(key && { KmsKeyId: key.keyArn }),

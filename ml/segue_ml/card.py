@@ -28,7 +28,7 @@ and not for inferring age, place or any other trait of a listener.
 
 {data["interactions"]:,} interactions of {data["listeners"]:,} listeners with {data["artists"]:,} artists,
 from {data["first"]} to {data["last"]}. An interaction is a listener, an artist and a day, weighted by what was played,
-liked and clicked ({_worths(evaluation["feedback"])}). Listeners are known by a pseudonymous id; the model holds no listener's data, only artists' vectors
+liked, clicked and passed over ({_worths(evaluation["feedback"])}). Listeners are known by a pseudonymous id; the model holds no listener's data, only artists' vectors
 and weights, and lists of segments of ten listeners or more.
 
 ## Evaluation
@@ -44,7 +44,7 @@ Recall@{k} and NDCG@{k} of the model. A group with few listeners has an uncertai
 
 {_groups(evaluation["groups"], k)}
 
-{_calibration(evaluation["calibration"])}With half of each history missing NDCG@{k} is {evaluation["robustness"][-1][f"ndcg@{k}"]:.4f}.
+{_calibration(evaluation["calibration"])}{_accuracy(evaluation["accuracy"])}With half of each history missing NDCG@{k} is {evaluation["robustness"][-1][f"ndcg@{k}"]:.4f}.
 
 Beside the model: the popular list, random lists and item-kNN (cosine). `report.html` has the intervals and plots.
 
@@ -60,6 +60,16 @@ Beside the model: the popular list, random lists and item-kNN (cosine). `report.
 def _worths(feedback: dict[str, Any]) -> str:
     said = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in feedback["chosen"].items())
     return f"{said}; {'learned on the past' if feedback['trials'] else 'as given'}"
+
+
+def _accuracy(found: dict[str, Any] | None) -> str:
+    if found is None:
+        return ""
+    low, high = found["interval"]
+    return (
+        f"Of {found['shown']:,} recommendations that earlier releases showed, {found['clicked']:,} were clicked: "
+        f"accuracy {found['accuracy']:.4f} ({low:.4f} to {high:.4f}). "
+    )
 
 
 def _calibration(found: dict[str, Any] | None) -> str:

@@ -19,7 +19,7 @@ INTERACTIONS = {"listener_id": "string", "artist_no": "integer", "weight": "numb
 LISTENERS = {"listener_id": "string", "age_group": "string", "country": "string", "region": "string"}
 ARTISTS = {"artist_no": "integer"}
 # Read where they are there: counts of the day, and facts of the artist.
-COUNTS = ("plays", "likes", "clicks", "skips", "shown", "shown_clicks")
+COUNTS = ("plays", "likes", "clicks", "skips")
 FACTS = {
     "genre": "string",
     "followers": "number",
@@ -73,8 +73,8 @@ def read_dataset(
     and column, for a channel that is absent or empty, a missing column, a wrong type, a null, a weight that is negative
     or not a number, an unknown artist, or data with fewer than two listeners or artists."""
     counted = {**INTERACTIONS, **dict.fromkeys(COUNTS, "integer")}
-    table = _read(interactions, "interactions", counted, tuple(INTERACTIONS), keep)
-    profile = _read(listeners, "listeners", LISTENERS, required=("listener_id",))
+    table = read_channel(interactions, "interactions", counted, tuple(INTERACTIONS), keep)
+    profile = read_channel(listeners, "listeners", LISTENERS, required=("listener_id",))
     numbers, weights, times = _values(table, read_catalogue(artists))
     if artist_numbers is None:
         artist_numbers, columns = np.unique(numbers, return_inverse=True)
@@ -86,7 +86,7 @@ def read_dataset(
     counts = {name: _whole(table, name) for name in COUNTS if name in table.column_names}
     return Dataset(
         *(ids, artist_numbers.astype(np.int32), rows, columns.astype(np.int32), weights, times, age_groups, where),
-        *(counts, _facts(artists, artist_numbers)),
+        *(counts, read_facts(artists, artist_numbers)),
     )
 
 
@@ -94,9 +94,9 @@ def _whole(table: pa.Table, name: str) -> np.ndarray:
     return table[name].cast(pa.int32()).fill_null(0).to_numpy()
 
 
-def _facts(artists: Path, numbers: np.ndarray) -> dict[str, np.ndarray]:
+def read_facts(artists: Path, numbers: np.ndarray) -> dict[str, np.ndarray]:
     """FACTS of these artists; an unknown number is NaN, an unknown word empty."""
-    table = _read(artists, "artists", {**ARTISTS, **FACTS}, tuple(ARTISTS))
+    table = read_channel(artists, "artists", {**ARTISTS, **FACTS}, tuple(ARTISTS))
     at = pc.index_in(pa.array(numbers, table["artist_no"].type), value_set=table["artist_no"].combine_chunks())
     found: dict[str, np.ndarray] = {}
     for name in (name for name in FACTS if name in table.column_names):
@@ -110,7 +110,7 @@ def _facts(artists: Path, numbers: np.ndarray) -> dict[str, np.ndarray]:
 
 def read_catalogue(artists: Path) -> np.ndarray:
     """The artist numbers of the artists channel, ascending."""
-    return np.unique(_numbers(_read(artists, "artists", ARTISTS), "artist_no"))
+    return np.unique(_numbers(read_channel(artists, "artists", ARTISTS), "artist_no"))
 
 
 def require_two(listeners: int, artists: int) -> None:
@@ -195,13 +195,16 @@ def adjacency_pairs(*files: list[np.ndarray]) -> list[Pairs]:
     return result
 
 
-def _read(
+def read_channel(
     folder: Path,
     channel: str,
     columns: dict[str, str],
     required: tuple[str, ...] | None = None,
     keep: Callable[[pa.Table], np.ndarray] | None = None,
+    empty: bool = False,
 ) -> pa.Table:
+    """Columns of a channel's files, those that there are; of the rows where `keep` holds. Raises SegueError for what
+    read_dataset says, and for a channel without rows unless it may be `empty`."""
     wanted = tuple(columns) if required is None else required
     if keep is None:
         tables = []
@@ -217,7 +220,7 @@ def _read(
         table = pa.concat_tables(tables, promote_options="permissive")
     except pa.ArrowException as error:
         raise SegueError(f"{channel}: its files differ in their columns' types: {error}") from error
-    if not table.num_rows:
+    if not table.num_rows and not empty:
         raise SegueError(f"{channel}: no rows in {folder}")
     for name in table.column_names:
         _check(table, channel, name, columns[name], name in wanted)

@@ -1,14 +1,17 @@
-"""What a like, a click and a skip are worth beside a whole play, and how fast that fades: learned on the past.
+"""What a like, a click, a skip and being passed over are worth beside a whole play, and how fast that fades: learned on
+the past.
 
 The interactions come with weights that known.sql gave them, plays by the share that was heard. Where the counts of the
 day came with them, the weights are made anew: heard + like · likes + click · clicks - skip · skips, at least 0, times
 2^(-age / half-life). A skip is evidence against: it takes from a play of the same day, and what is left with nothing is
-no longer learned from, but still not new to its listener.
+no longer learned from, but still not new to its listener. So does an artist that was recommended and not clicked: it
+takes from all that the listener did with that artist, whatever the day.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -18,7 +21,9 @@ from .data import Dataset
 from .evaluate import DAY, Holdout, split_at
 from .ials import default_settings, train
 from .metrics import rank_all
+from .pairs import Pairs
 from .runtime import say
+from .shown import Impressions
 from .terms import quality
 
 GIVEN_LIKE, GIVEN_CLICK = 2.0, 0.1  # in known.sql
@@ -28,9 +33,11 @@ TRIALS: tuple[tuple[str, tuple[float, ...]], ...] = (
     ("skip", (0.5, 1.0, 2.0)),
     ("like", (0.5, 5.0, 10.0)),
     ("click", (0.0, 0.5, 1.0)),
+    ("passed", (0.1, 0.3, 1.0)),
 )
 EARNS = 1.005  # what a change must raise the quality by, as a factor: below is noise
 RANK, SWEEPS, MOST_LISTENERS = 32, 4, 5000
+LEAST = 1e-3  # weights below it are none
 
 
 @dataclass(frozen=True)
@@ -42,19 +49,38 @@ class Feedback:
     skip: float = 0.0
     half_life: float = 0.0
     strength: float = 0.3
+    passed: float = 0.0  # that a recommendation was shown and not clicked
 
     def applied(self, data: Dataset, last: int) -> Dataset:
         """The same interactions, weighed anew; `last` (ms) has age 0."""
         likes, clicks, skips = (data.counts.get(name, np.zeros(1)) for name in ("likes", "clicks", "skips"))
         heard = np.maximum(0.0, data.weights - GIVEN_LIKE * likes - GIVEN_CLICK * clicks)
-        heard[heard < 1e-3] = 0.0  # what single precision leaves of a day without a play
+        heard[heard < LEAST] = 0.0  # what single precision leaves of a day without a play
         weights = np.maximum(0.0, heard + self.like * likes + self.click * clicks - self.skip * skips)
-        if self.half_life:
-            weights *= 2.0 ** (-np.maximum(0, last - data.times) / (DAY * self.half_life))
+        weights *= self._fade(last - data.times)
         return replace(data, weights=weights.astype(np.float32))
 
+    def history(self, data: Dataset, last: int, before: int | None, impressions: Impressions | None) -> Pairs:
+        """Positive pairs, of interactions before a moment (ms), weighed anew with what was passed over by then taken off."""
+        pairs = self.applied(data, last).pairs(None if before is None else data.times < before)
+        if impressions is None or not self.passed:
+            return pairs
+        off = impressions.passed(before, lambda times: self.passed * self._fade(last - times))
+        off = off.where(pairs.has(off.rows, off.columns))
+        parts = ((pairs.rows, off.rows), (pairs.columns, off.columns), (pairs.values, -off.values))
+        left = Pairs.build(*(np.concatenate(both) for both in parts), (pairs.height, pairs.width))
+        return left.where(left.values > LEAST)
 
-def learn(data: Dataset, cutoff: int, device: torch.device, seed: int = 0) -> tuple[Feedback, list[dict[str, object]]]:
+    def _fade(self, ages: np.ndarray) -> np.ndarray:
+        """What is left at these ages (ms)."""
+        if not self.half_life:
+            return np.ones(len(ages))
+        return 2.0 ** (-np.maximum(0, ages) / (DAY * self.half_life))
+
+
+def learn(
+    data: Dataset, cutoff: int, device: torch.device, seed: int = 0, impressions: Impressions | None = None
+) -> tuple[Feedback, list[dict[str, object]]]:
     """The worths that predict best what was first played in the last fifth of the time before `cutoff`, one after the
     other from those given, by small factor models; and the trials. Nothing at or after `cutoff` is looked at. What
     counts as played there is judged by the weights that came, so that it is the same for all."""
@@ -67,12 +93,15 @@ def learn(data: Dataset, cutoff: int, device: torch.device, seed: int = 0) -> tu
     holdout = split_at(past, inner, seed) if len(past.times) else None
     if holdout is None or len(holdout.listeners) < 100:
         return usual, []
-    best, chosen, trials = _judged(usual, past, holdout, device, seed), usual, []
+    judge = partial(_judged, past=past, impressions=impressions, holdout=holdout, device=device, seed=seed)
+    best, chosen, trials = judge(usual), usual, []
     trials.append({**asdict(usual), "quality": round(best, 6)})
     for name, values in TRIALS:
+        if name == "passed" and impressions is None:
+            continue
         for value in values:
             trial = replace(chosen, **{name: value})
-            found = _judged(trial, past, holdout, device, seed)
+            found = judge(trial)
             trials.append({**asdict(trial), "quality": round(found, 6)})
             if found > best * EARNS:
                 best, chosen = found, trial
@@ -91,8 +120,15 @@ def _before(data: Dataset, cutoff: int, seed: int) -> Dataset:
     return replace(data, **parts, counts={name: values[keep] for name, values in data.counts.items()})
 
 
-def _judged(feedback: Feedback, past: Dataset, holdout: Holdout, device: torch.device, seed: int) -> float:
-    history = feedback.applied(past, holdout.cutoff).pairs(past.times < holdout.cutoff)
+def _judged(
+    feedback: Feedback,
+    past: Dataset,
+    impressions: Impressions | None,
+    holdout: Holdout,
+    device: torch.device,
+    seed: int,
+) -> float:
+    history = feedback.history(past, holdout.cutoff, holdout.cutoff, impressions)
     if not history.count:
         return 0.0
     settings = default_settings(history, seed)

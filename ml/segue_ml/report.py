@@ -10,6 +10,7 @@ from .plots import Bar, bars, curve, diverging
 STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem;color:#1d2433}
 table{border-collapse:collapse;margin:1rem 0}td,th{padding:.25rem .7rem;text-align:right;border-bottom:1px solid #d8dde6}
 td:first-child,th:first-child{text-align:left}svg{max-width:100%;height:auto}text{font:13px system-ui,sans-serif}"""
+MOST_RELEASES = 12  # in the plot; the table has all
 
 
 def report(evaluation: dict[str, Any]) -> str:
@@ -52,6 +53,7 @@ def report(evaluation: dict[str, Any]) -> str:
         parts += ["<h2>Gaps</h2>", _table(["between groups by", "metric", "gap", "lowest", "highest"], gaps)]
     parts += _calibration(evaluation["calibration"])
     parts += _robustness(evaluation["robustness"], metrics["model"], k)
+    parts += _accuracy(evaluation["accuracy"])
     parts += _mattered(evaluation["mattered"])
     parts += _feedback(evaluation["feedback"])
     settings = [[name, f"{value:g}"] for name, value in evaluation["hyperparameters"].items()]
@@ -108,6 +110,30 @@ def _feedback(found: dict[str, Any]) -> list[str]:
     ]
 
 
+def _accuracy(found: dict[str, Any] | None) -> list[str]:
+    if found is None:
+        return []
+    rows = [
+        [
+            f"{one['release'] or 'unknown'}, {one['variant'] or 'unknown'}",
+            f"{one['shown']:,}",
+            f"{one['clicked']:,}",
+            f"{one['accuracy']:.4f} ({_ends(one['interval'])})",
+        ]
+        for one in found["releases"]
+    ]
+    latest = sorted(found["releases"], key=lambda one: one["release"])[-MOST_RELEASES:]
+    return [
+        f"<h2>Accuracy of what served</h2><p>Clicks over recommendations shown: {found['clicked']:,} of {found['shown']:,}, "
+        f"{found['accuracy']:.4f} ({_ends(found['interval'])}), of {found['listeners']:,} listeners. An artist of one answer "
+        "counts once.</p>",
+        _table(["release", "shown", "clicked", "accuracy"], rows),
+        bars("accuracy by release", [
+            Bar(f"{one['release'][:15]} {one['variant'][:5]}", one["accuracy"], one["interval"]) for one in latest
+        ]),
+    ]
+
+
 def _mattered(found: dict[str, Any] | None) -> list[str]:
     if found is None:
         return []
@@ -123,7 +149,7 @@ def _mattered(found: dict[str, Any] | None) -> list[str]:
     ]
     return [
         f"<h2>What mattered</h2><p>Artists of {found['positive']:,} days with positive feedback (played or liked, never "
-        f"skipped) beside those of {found['negative']:,} with negative feedback (skipped or shown, never played). The "
+        f"skipped) beside those of {found['negative']:,} with negative feedback (skipped or passed over, never played). The "
         "difference is in standard deviations; the weight is of a logistic regression on all features together, in "
         f"log-odds for a standard deviation. The regression puts a positive above a negative in {found['auc']:.1%} of pairs "
         "of listeners that it was not made from.</p>",

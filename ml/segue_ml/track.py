@@ -88,6 +88,10 @@ def metrics(evaluation: dict[str, Any]) -> dict[str, float]:
         found.update({f"{prefix}{name}": value for name, value in values.items()})
     for name, (low, high) in evaluation["intervals"]["model"].items():
         found.update({f"{name}.low": low, f"{name}.high": high})
+    shown = evaluation["accuracy"]
+    if shown:
+        low, high = shown["interval"]
+        found.update({"accuracy": shown["accuracy"], "accuracy.low": low, "accuracy.high": high})
     found.update({f"seconds/{phase}": seconds for phase, seconds in evaluation["timings"].items()})
     return {name.replace("@", "_at_"): float(value) for name, value in found.items()}
 

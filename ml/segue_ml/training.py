@@ -41,6 +41,7 @@ from .runtime import Clock, choose_device, peak_memory, rows_that_fit, say, set_
 from .segments import segment_lists
 from .sharded import train_packed
 from .shards import PAIRS, Spill, sampled
+from .shown import accuracy, read_impressions
 from .terms import Choice
 from .tune import MOST_SWEEPS, choose, search
 
@@ -63,6 +64,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     for channel in ("interactions", "listeners", "artists"):
         default = environment.get(f"SM_CHANNEL_{channel.upper()}") or f"/opt/ml/input/data/{channel}"
         parser.add_argument(f"--{channel}", type=Path, default=Path(default), help="folder of this channel")
+    shown = environment.get("SM_CHANNEL_IMPRESSIONS") or "/opt/ml/input/data/impressions"
+    parser.add_argument("--impressions", type=Path, default=Path(shown), help="folder of this channel, which may be missing")
     parser.add_argument("--model-dir", type=Path, default=Path(environment.get("SM_MODEL_DIR") or "/opt/ml/model"))
     data_dir = environment.get("SM_OUTPUT_DATA_DIR") or "/opt/ml/output/data"
     parser.add_argument("--output-data-dir", type=Path, default=Path(data_dir))
@@ -142,6 +145,9 @@ class _Job:
         artists = self.spill.artist_numbers if self.spill else None
         keep = (lambda table: sampled(table, share)) if share < 1 else None
         self.data = read_dataset(**folders, keep=keep, artist_numbers=artists)
+        self.impressions = read_impressions(options.impressions, self.data, keep)
+        if self.impressions is not None:
+            folders["impressions"] = options.impressions
         height, width = self.data.shape
         part = f" ({share:.1%} of the listeners, to judge by)" if share < 1 else ""
         say(f"{len(self.data.rows):,} interactions of {height:,} listeners with {width:,} artists{part}, on {self.device}")
@@ -177,13 +183,16 @@ class _Job:
         do those of several processes."""
         feedback, trials = Feedback(), []
         if self.options.feedback == "learn" and self.spill is None:
-            feedback, trials = learn(self.data, self.holdout.cutoff, self.device, self.options.seed)
+            feedback, trials = learn(self.data, self.holdout.cutoff, self.device, self.options.seed, self.impressions)
         self.feedback = {"chosen": asdict(feedback), "trials": trials}
+        self.everything = self.data.pairs()
         if not trials:
             return
-        self.data = feedback.applied(self.data, int(self.data.times.max()))
+        last = int(self.data.times.max())
         # What counts as played after the cutoff stays what came.
-        self.holdout = replace(self.holdout, history=self.data.pairs(self.data.times < self.holdout.cutoff))
+        history = feedback.history(self.data, last, self.holdout.cutoff, self.impressions)
+        self.holdout = replace(self.holdout, history=history)
+        self.everything = feedback.history(self.data, last, None, self.impressions)
         if self.options.strength is None:
             self.options.strength = feedback.strength
 
@@ -209,7 +218,6 @@ class _Job:
         self.past = self._fit("past", self.holdout.history, settings, model)
 
     def _fit_everything(self, settings: Settings, model: Model | None) -> None:
-        self.everything = self.data.pairs()
         self.model = self._fit("everything", self.everything, settings, model)
 
     def _judge(self) -> None:
@@ -252,6 +260,7 @@ class _Job:
             "gaps": [gap for named in attributes.items() for gap in gaps(ranking, *named, options.seed)],
             "calibration": calibration(ranking, options.seed),
             "robustness": self.robustness,
+            "accuracy": accuracy(self.impressions, options.seed),
             "mattered": self._mattered(),
             "feedback": self.feedback,
             "hyperparameters": settings.as_dict(),
@@ -280,12 +289,18 @@ class _Job:
         """None where the channel has no counts, or too few artists were skipped or shown in vain."""
         data = self.data
         none = np.zeros(len(data.rows), np.int32)
-        plays, likes, clicks, skips, shown = (
-            data.counts.get(name, none) for name in ("plays", "likes", "clicks", "skips", "shown")
-        )
+        plays, likes, clicks, skips = (data.counts.get(name, none) for name in ("plays", "likes", "clicks", "skips"))
         positive = (plays + likes > 0) & (skips == 0)
-        negative = (plays + likes + clicks == 0) & (skips + shown > 0)
-        return what_mattered(positive, negative, data.rows, data.columns, data.facts, self.options.seed)
+        negative = (plays + likes + clicks == 0) & (skips > 0)
+        owners, columns = data.rows, data.columns
+        if self.impressions is not None:
+            passed = self.impressions.passed()
+            known = data.pairs(positive=False)
+            passed = passed.where(~known.has(passed.rows, passed.columns))
+            positive = np.concatenate([positive, np.zeros(passed.count, bool)])
+            negative = np.concatenate([negative, np.ones(passed.count, bool)])
+            owners, columns = np.concatenate([owners, passed.rows]), np.concatenate([columns, passed.columns])
+        return what_mattered(positive, negative, owners, columns, data.facts, self.options.seed)
 
     def _facts(self) -> dict[str, object]:
         data, spill = self.data, self.spill

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from importlib.abc import Traversable
 
 # Decides the snapshot's `codeVersion`; the order is that of `lambdas/features/queries.ts`.
-NAMES = ("known", "interactions", "recent-artists", "recent-songs", "listener-features", "artist-features", "scoring", "scored-artists",
-         "segments", "validation", "source")
+NAMES = ("known", "interactions", "impressions", "recent-artists", "recent-songs", "listener-features", "artist-features", "scoring",
+         "scored-artists", "segments", "validation", "source")
 
 # All that Spark writes in another way than Postgres. What else the queries use means the same on both.
 DIFFERENCES = (("double precision", "double"),)

@@ -13,7 +13,7 @@ from .queries import SETTINGS, Queries
 from .sources import register
 from .validation import faults_of, judge
 
-FOLDERS = ("interactions", "listeners", "artists", "scoring")
+FOLDERS = ("interactions", "impressions", "listeners", "artists", "scoring")
 LINES_A_FILE = 5_000
 # As in `lambdas/features/scoring.ts`.
 VECTORS_A_PART = 512
@@ -41,7 +41,7 @@ def build(spark: SparkSession, queries: Queries, lake: str, run_id: str, as_of: 
         spark.conf.set(name, value)
     files = Files(spark, lake)
     prefix = f"features/{run_id}"
-    for part in ("manifest.json", "interactions", "listeners", "artists", "scoring", "catalogue.jsonl", "validation.json"):
+    for part in ("manifest.json", *FOLDERS, "catalogue.jsonl", "validation.json"):
         files.remove(f"{prefix}/{part}")
     register(spark, lake, run_id, as_of, since, k)
     snapshot = Snapshot(spark, queries, files, prefix)
@@ -96,6 +96,7 @@ class Snapshot:
         """Writes the three tables; each is read back from its files by what comes after it, so that nothing is computed twice."""
         self._view("known_events", "known")
         self._table("interactions", "interactions", "interactions", "listener_id")
+        self._table("impressions", "impressions", "impressions", "listener_id")
         self._view("recent_artists", "recent-artists")
         self._view("recent_songs", "recent-songs")
         self._lists("recent_artists", "recent_artist_lists", {

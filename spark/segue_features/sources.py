@@ -7,8 +7,8 @@ from pyspark.sql import functions as F
 
 # What the queries use of an event. Named, as an empty lake has no file to read a schema from, and as Spark takes `dt` and `hr` from paths.
 EVENTS = """event_id string, type string, listener_id string, artist_id string, song_id string, client_time timestamp,
-  arrival_time timestamp, listened_seconds double, duration_seconds double, volume double, recommendation_id string, position int,
-  query string, title string, rank int, genre string, city string, region string, country string, file_key string, dt date, hr string"""
+  arrival_time timestamp, listened_seconds double, duration_seconds double, volume double, recommendation_id string, release string,
+  variant string, position int, query string, title string, rank int, genre string, city string, region string, country string, file_key string, dt date, hr string"""
 PROFILES = "listener_id string, age_group string, city string, region string, country string, created_at timestamp"
 ARTISTS = "artist_no int, artist_id string, name string, genre string, followers int, created_at timestamp"
 

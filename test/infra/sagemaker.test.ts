@@ -252,6 +252,7 @@ describe("requests", () => {
     const lake = expect.stringMatching(/^s3:\/\/segue-lake\//);
     expect(Object.fromEntries(channels)).toEqual({
       interactions: expect.stringContaining(`/features/${runId}/interactions/`),
+      impressions: expect.stringContaining(`/features/${runId}/impressions/`),
       listeners: expect.stringContaining(`/features/${runId}/listeners/`),
       artists: expect.stringContaining(`/features/${runId}/artists/`),
       code: expect.stringMatching(/^s3:\/\/cdk-.*\/[0-9a-f]{64}\.gz$/),

@@ -170,6 +170,7 @@ describe.each([
       "cache: r:R:manifest",
       "lake: clean/events/",
       expect.stringMatching(/^lake: feature-store\/.*segue-dev-listeners-.*\.parquet$/),
+      "lake: features/R/impressions/part-00000.parquet",
       "lake: features/R/interactions/part-00000.parquet",
       "lake: features/R/listeners/part-00000.parquet",
       "lake: features/R/scoring/part-00000.jsonl",

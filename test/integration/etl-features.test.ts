@@ -36,6 +36,9 @@ interface EventRow {
   readonly of?: number;
   readonly country?: string;
   readonly region?: string;
+  readonly answer?: string;
+  readonly release?: string;
+  readonly variant?: string;
 }
 async function addEvents(...rows: EventRow[]) {
   for (const row of rows) {
@@ -43,8 +46,8 @@ async function addEvents(...rows: EventRow[]) {
     await admin.query("SELECT open_event_day(($1::timestamptz AT TIME ZONE 'UTC')::date)", [row.arrived ?? row.at]);
     await admin.query(
       `INSERT INTO events (event_id, type, listener_id, artist_id, song_id, client_time, arrival_time, listened_seconds,
-         duration_seconds, title, country, region, recommendation_id, position, query, file_key)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 'k')`,
+         duration_seconds, title, country, region, recommendation_id, position, query, release, variant, file_key)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 'k')`,
       [
         row.id,
         row.type ?? "play",
@@ -58,9 +61,11 @@ async function addEvents(...rows: EventRow[]) {
         row.song ? `Title ${row.song}` : null,
         row.country ?? "",
         row.region ?? "",
-        row.type === "impression" ? "r1" : null,
+        row.answer ?? (row.type === "impression" ? "r1" : null),
         row.type === "impression" ? 1 : null,
         row.type === "search" ? "rock" : null,
+        row.release ?? null,
+        row.variant ?? null,
       ],
     );
   }
@@ -180,11 +185,56 @@ test("a small set of events gives the interactions that the weights say", async 
     },
   ]);
   expect(built).toEqual({
-    counts: { interactions: 4, listeners: 3, artists: 3, scoring: 7 },
+    counts: { interactions: 4, impressions: 1, listeners: 3, artists: 3, scoring: 7 },
     manifestKey: "features/20261122t000000-1a2b3c4d/manifest.json",
     prefix: "features/20261122t000000-1a2b3c4d",
     snapshot: JSON.parse((await lake.text(built.manifestKey))!).sha256,
   });
+});
+
+test("what was recommended is told by day, release and variant, an artist of an answer once, a click on its own day", async () => {
+  await addArtists("a1", "a2", "a3");
+  const shown = { type: "impression", release: "R1", variant: "champion", answer: "r1" };
+  const click = { type: "click", answer: "r1" };
+  await addEvents(
+    { ...shown, id: "i1", at: "2026-11-20T10:00:00Z" },
+    { ...shown, id: "i2", at: "2026-11-20T10:05:00Z" },
+    { ...shown, id: "i3", at: "2026-11-20T23:00:00Z", answer: "r2" },
+    { ...shown, id: "i4", at: "2026-11-20T10:00:00Z", artist: "a2" },
+    {
+      ...shown,
+      id: "i5",
+      at: "2026-11-20T10:00:00Z",
+      artist: "a2",
+      answer: "r3",
+      variant: "challenger",
+      release: "R2",
+    },
+    // Of this very answer, twice, one a day later; of an answer never shown; of another artist; of no answer.
+    { ...click, id: "c1", at: "2026-11-21T00:00:01Z", answer: "r2" },
+    { ...click, id: "c2", at: "2026-11-21T09:00:00Z", answer: "r2" },
+    { ...click, id: "c3", at: "2026-11-20T11:00:00Z", answer: "r9" },
+    { ...click, id: "c4", at: "2026-11-20T11:00:00Z", artist: "a3" },
+    { id: "c5", at: "2026-11-20T11:00:00Z", type: "click", artist: "a2" },
+    { ...shown, id: "i6", at: "2026-11-20T10:00:00Z", listener: "l2" },
+    { ...click, id: "c6", at: "2026-11-20T10:00:09Z", listener: "l2" },
+    // What nobody knew by then.
+    { ...shown, id: "i7", at: "2026-11-20T10:00:00Z", artist: "a3", arrived: "2026-11-22T00:00:01Z" },
+    { ...click, id: "c7", at: "2026-11-20T11:00:00Z", artist: "a2", arrived: "2026-11-22T00:00:01Z" },
+  );
+  const lake = new MemoryBucket();
+  const { counts } = await buildFeatures(features, lake, run());
+  expect(counts.impressions).toBe(5);
+  const row = (listener_id: string, artist_no: number, time: string, shown: number, clicked: number) => ({
+    ...{ listener_id, artist_no, time: new Date(time), release: "R1", variant: "champion", shown, clicked },
+  });
+  expect(await read(lake, "impressions")).toEqual([
+    row("l1", 1, "2026-11-20T23:00:00Z", 2, 0),
+    row("l1", 1, "2026-11-21T00:00:01Z", 0, 1),
+    row("l1", 2, "2026-11-20T10:00:00Z", 1, 0),
+    { ...row("l1", 2, "2026-11-20T10:00:00Z", 1, 0), release: "R2", variant: "challenger" },
+    row("l2", 1, "2026-11-20T10:00:09Z", 1, 1),
+  ]);
 });
 
 test("a listener has age group, place, counts and the last artists and songs with their facts", async () => {
@@ -347,7 +397,7 @@ const anyEvent = (minutes: fc.Arbitrary<number>, late: fc.Arbitrary<number>) =>
       arrival_time: new Date(asOf.getTime() + (minutes + late) * 60_000).toISOString(),
       listened_seconds: type === "play" ? heard : null,
       duration_seconds: type === "play" ? 100 : null,
-      recommendation_id: type === "impression" ? "r" : null,
+      ...(["impression", "click"].includes(type) && { recommendation_id: `r${song % 2}`, release: `x${heard % 2}` }),
       position: type === "impression" ? 1 : null,
       query: type === "search" ? "q" : null,
       age_group: "",
@@ -450,8 +500,9 @@ test("rows of the last three runs are kept", async () => {
 test("without any event there are empty files and the popular segment", async () => {
   const lake = new MemoryBucket();
   const { counts } = await buildFeatures(features, lake, run());
-  expect(counts).toEqual({ interactions: 0, listeners: 0, artists: 0, scoring: 1 });
+  expect(counts).toEqual({ interactions: 0, impressions: 0, listeners: 0, artists: 0, scoring: 1 });
   expect(await read(lake, "interactions")).toEqual([]);
+  expect(await read(lake, "impressions")).toEqual([]);
   expect(jsonLines(lake, "/scoring/")).toEqual([{ segment: "@/" }]);
 });
 

@@ -72,7 +72,15 @@ function requests(): object[][] {
       }),
     );
     const query = `where is ${written()}?`;
-    return [...plays, { ...common(20), eventId: `e${++id}`, type: "search", query }];
+    const shown = {
+      artistId: "a24",
+      recommendationId: `rec${listener}`,
+      release: runId,
+      variant: "champion",
+      position: 1,
+    };
+    const impression = { ...common(19), eventId: `e${++id}`, type: "impression", ...shown };
+    return [...plays, impression, { ...common(20), eventId: `e${++id}`, type: "search", query }];
   });
 }
 
@@ -113,7 +121,7 @@ test("what tells who somebody is comes no further than the zones that keep what 
   const { rows } = await admin.query(
     "SELECT count(*)::int AS events, count(DISTINCT city)::int AS cities, min(city) AS city FROM events",
   );
-  expect(rows).toEqual([{ events: LISTENERS * 13, cities: 1, city: "Los Angeles" }]);
+  expect(rows).toEqual([{ events: LISTENERS * 14, cities: 1, city: "Los Angeles" }]);
   const places = async (sought: readonly string[]) => [
     ...new Set((await search(world, sought)).map((place) => place.replace(/\/dt=.*$/, "/"))),
   ];
@@ -124,7 +132,7 @@ test("what tells who somebody is comes no further than the zones that keep what 
 
 test("and no model has it, nor what is written about one", async () => {
   const python = await ensurePython({ root, log: () => {} });
-  const channels = ["interactions", "listeners", "artists"];
+  const channels = ["interactions", "impressions", "listeners", "artists"];
   for (const [key, body] of world.lake.objects) {
     const [, kind = "", file = ""] = /^features\/[^/]+\/(\w+)\/(.+)$/.exec(key) ?? [];
     if (!channels.includes(kind)) continue;

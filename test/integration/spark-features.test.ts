@@ -42,6 +42,9 @@ const event = fc
     title: maybe(fc.constantFrom('Quote " and \\ and \n', "Ünïcode 🎵", "", "Plain")),
     rank: maybe(fc.integer({ min: 1, max: 100 })),
     genre: maybe(fc.constantFrom("rock", "électro")),
+    answer: word("r", 3),
+    release: maybe(word("R", 2)),
+    variant: maybe(fc.constantFrom("champion", "challenger")),
     place,
   })
   .map(({ client, late, ...rest }) => ({ ...rest, client: at(client), arrival: at(client - late) }));
@@ -122,7 +125,8 @@ async function addEvents(count: number, seed: number) {
       ...{ song_id: one.song, client_time: one.client, arrival_time: one.arrival },
       listened_seconds: play ? one.listened : null,
       duration_seconds: play ? one.duration : null,
-      recommendation_id: one.type === "impression" ? "r" : null,
+      recommendation_id: one.type === "impression" || one.type === "click" ? one.answer : null,
+      ...{ release: one.release, variant: one.variant },
       position: one.type === "impression" ? 1 : null,
       query: one.type === "search" ? "q" : null,
       ...{ title: one.title, rank: one.rank, genre: one.genre, city, region, country, file_key: "k" },
@@ -235,7 +239,7 @@ test.each([
   expect(outcomes[index]!.error).toBeUndefined();
   const spark = await written(index);
   const mine = postgres[index]!.objects;
-  for (const name of ["interactions", "listeners", "artists"]) {
+  for (const name of ["interactions", "impressions", "listeners", "artists"]) {
     expect(inOrder(await table(spark, name))).toEqual(inOrder(await table(mine, name)));
   }
   for (const part of ["/scoring/", "catalogue.jsonl", "validation.json"]) {
@@ -250,6 +254,9 @@ test.each([
 test("the random world has what makes the engines differ: many rows, lists, and events of the future and late ones", async () => {
   const spark = await written(0);
   expect((await table(spark, "interactions")).length).toBeGreaterThan(500);
+  const impressions = await table(spark, "impressions");
+  expect(impressions.length).toBeGreaterThan(300);
+  expect(impressions.filter(({ clicked }) => Number(clicked) > 0).length).toBeGreaterThan(100);
   expect(lines(spark, "manifest.json")[0].source.events).toBeLessThan(3_800);
 });
 

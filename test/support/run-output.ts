@@ -70,7 +70,7 @@ export async function writeRunOutput(
     JSON.stringify({ no: i + 1, id: `a${i + 1}`, name: `Künstler ${i + 1}`, genre: i % 2 ? "rock" : "jazz" }),
   );
   await bucket.put(`features/${runId}/catalogue.jsonl`, catalogue.join("\n"));
-  const counts = { interactions: 0, listeners, artists, scoring: lists.length };
+  const counts = { interactions: 0, impressions: 0, listeners, artists, scoring: lists.length };
   await bucket.put(`features/${runId}/manifest.json`, JSON.stringify({ runId, schemaVersion: 1, files, counts }));
   return {
     input: { runId, scoresPrefix: `runs/${runId}/scores/`, featuresPrefix: `features/${runId}` },

@@ -8,8 +8,8 @@ SELECT
 CREATE OR REPLACE TEMP VIEW event_rows AS
 SELECT
   event_id COLLATE "C" AS event_id, type, listener_id COLLATE "C" AS listener_id, artist_id COLLATE "C" AS artist_id, song_id,
-  client_time, arrival_time, listened_seconds, duration_seconds, volume, recommendation_id, position, query, title, rank, genre,
-  city, region, country, file_key
+  client_time, arrival_time, listened_seconds, duration_seconds, volume, recommendation_id, release COLLATE "C" AS release,
+  variant COLLATE "C" AS variant, position, query, title, rank, genre, city, region, country, file_key
 FROM events;
 
 CREATE OR REPLACE TEMP VIEW artist_rows AS

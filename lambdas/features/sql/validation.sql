@@ -22,6 +22,9 @@ WITH bad AS (
     NULL, NULL, NULL, listener_id, artist_no, weight, time
   FROM interactions
   UNION ALL
+  SELECT CASE WHEN time > (SELECT as_of FROM moment) THEN 'leakage' END, NULL, NULL, NULL, listener_id, artist_no, NULL, time
+  FROM impressions
+  UNION ALL
   SELECT CASE WHEN last_event > (SELECT as_of FROM moment) THEN 'leakage' END, NULL, NULL, NULL, listener_id, NULL, NULL, last_event
   FROM listener_rows
 ), numbered AS (

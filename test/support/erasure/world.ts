@@ -78,17 +78,29 @@ export async function makeWorld(versioned: boolean): Promise<World> {
 const at = (day: number, hour: number) => `2026-11-${day}T${String(hour).padStart(2, "0")}:30:00.000Z`;
 let events = 0;
 const plays = (accountId: string, count: number, time: string) =>
-  Array.from({ length: count }, (_, i) =>
-    play({
+  Array.from({ length: count }, (_, i) => {
+    const common = {
       eventId: `e${++events}`,
       listenerId: accountId,
       artistId: ARTISTS[(events + i) % ARTISTS.length]!,
-      songId: `s${events % 40}`,
       time,
+    };
+    if (i === 2)
+      return {
+        ...common,
+        type: "impression",
+        recommendationId: `r${events}`,
+        release: RUNS[0],
+        variant: "champion",
+        position: 1,
+      };
+    return play({
+      ...common,
+      songId: `s${events % 40}`,
       card: { title: `Song ${events}`, artist: "Some Band", genre: "rock" },
       location: { latitude: 34.05, longitude: -118.24 },
-    }),
-  );
+    });
+  });
 
 /** Batches of several hours and days, of Anna alone, of others, of both in one record; with bad events and records of either. */
 export function batches() {

@@ -80,5 +80,11 @@ it("prints recommendations by name with their reasons, and the model beside its 
       random: {},
     },
   });
+  expect(evaluation).not.toContain("Accuracy");
+  const shown = { shown: 4_000, clicked: 300, accuracy: 0.075, interval: [0.0704, 0.0795] as [number, number] };
+  const protocol = { split: "temporal", cutoff: "2026-11-10T00:00:00Z", listeners: 7 };
+  expect(
+    formatEvaluation({ runId: "r", protocol, metrics: { model: {}, popularity: {}, random: {} }, accuracy: shown }),
+  ).toMatch(/\n {2}Accuracy of what was recommended: 300 clicks of 4,000 shown, 7.50 % \(7.04 to 7.95\)$/);
   expect(evaluation).toMatch(/model\s+0\.3000\s+0\.2500\n\s+popularity\s+0\.1000\s+0\.0800\n\s+random\s+–\s+–/);
 });
