@@ -1,0 +1,191 @@
+import type { ParquetType } from "hyparquet";
+import { ByteWriter } from "hyparquet-writer";
+import { deltaBinaryPack } from "hyparquet-writer/src/delta.js";
+import type { ParquetColumn } from "./parquet";
+
+/** A value as it is kept between reading and writing: text, or a number (of a timestamp: its milliseconds). */
+export type Value = string | number;
+
+/** How a type of column is written. The loops are one for each type, as the compiler makes the best of those that see one alone. */
+export interface Kind {
+  readonly physical: ParquetType;
+  /** The values of some cells; where one does not fit, its place. */
+  readonly read: (cells: readonly unknown[]) => readonly Value[] | number;
+  /** Bytes that values take as they are. */
+  readonly size: (values: readonly Value[]) => number;
+  /** Values one after the other (encoding PLAIN), as a dictionary holds them. */
+  readonly plain: (values: readonly Value[]) => Uint8Array;
+  /** Values of a page without a dictionary, where it is not `plain`. */
+  readonly delta?: (values: readonly Value[]) => Uint8Array;
+}
+
+const encoder = new TextEncoder();
+
+/** Text in UTF-8, each with its length before it. Most is short and ASCII, which a loop copies faster than a call. */
+function plainText(values: readonly string[]): Uint8Array {
+  let most = 0;
+  for (let i = 0; i < values.length; i++) most += 4 + 3 * values[i]!.length;
+  const bytes = new Uint8Array(most);
+  let at = 0;
+  for (let i = 0; i < values.length; i++) {
+    const text = values[i]!;
+    const start = at + 4;
+    let end = start;
+    for (let j = 0; j < text.length; j++) {
+      const code = text.charCodeAt(j);
+      if (code > 0x7f) {
+        end = start + encoder.encodeInto(text, bytes.subarray(start)).written;
+        break;
+      }
+      bytes[end++] = code;
+    }
+    const length = end - start;
+    for (let byte = 0; byte < 4; byte++) bytes[at + byte] = length >>> (8 * byte);
+    at = end;
+  }
+  return bytes.subarray(0, at);
+}
+
+/** Text in UTF-8 after all its lengths (encoding DELTA_LENGTH_BYTE_ARRAY): ids are of one length, which takes no room then. */
+function deltaText(values: readonly string[]): Uint8Array {
+  const lengths = new Int32Array(values.length);
+  const joined = values.join("");
+  let body = encoder.encode(joined);
+  if (body.length === joined.length) {
+    for (let i = 0; i < values.length; i++) lengths[i] = values[i]!.length;
+  } else {
+    const texts = values.map((text) => encoder.encode(text));
+    for (let i = 0; i < texts.length; i++) lengths[i] = texts[i]!.length;
+    body = Buffer.concat(texts);
+  }
+  const writer = new ByteWriter(body.length + 4 * values.length);
+  deltaBinaryPack(writer, lengths, "INT32");
+  writer.appendBytes(body);
+  return writer.getBytes();
+}
+
+/** 64-bit integers as two halves: faster than by way of a bigint each. */
+function plainTimes(values: readonly number[]): Uint8Array {
+  const halves = new Int32Array(2 * values.length);
+  for (let i = 0; i < values.length; i++) {
+    halves[2 * i] = values[i]!;
+    halves[2 * i + 1] = Math.floor(values[i]! / 2 ** 32);
+  }
+  return bytesOf(halves);
+}
+
+// Every machine that Lambda and Node.js run on is little-endian, as Parquet is.
+const bytesOf = ({ buffer }: { readonly buffer: ArrayBufferLike }) => new Uint8Array(buffer);
+
+const texts: Kind = {
+  physical: "BYTE_ARRAY",
+  read(cells) {
+    for (let i = 0; i < cells.length; i++) if (typeof cells[i] !== "string") return i;
+    return cells as string[];
+  },
+  size(values) {
+    let bytes = 4 * values.length;
+    for (let i = 0; i < values.length; i++) bytes += (values[i] as string).length;
+    return bytes;
+  },
+  plain: (values) => plainText(values as string[]),
+  delta: (values) => deltaText(values as string[]),
+};
+
+const numbers = (physical: ParquetType, array: typeof Float32Array | typeof Float64Array): Kind => ({
+  physical,
+  read(cells) {
+    for (let i = 0; i < cells.length; i++) if (typeof cells[i] !== "number") return i;
+    return cells as number[];
+  },
+  size: (values) => array.BYTES_PER_ELEMENT * values.length,
+  plain: (values) => bytesOf(array.from(values as number[])),
+});
+
+export const KINDS: Readonly<Record<ParquetColumn["type"], Kind>> = {
+  STRING: texts,
+  FLOAT: numbers("FLOAT", Float32Array),
+  DOUBLE: numbers("DOUBLE", Float64Array),
+  INT32: {
+    physical: "INT32",
+    read(cells) {
+      for (let i = 0; i < cells.length; i++) if (((cells[i] as number) | 0) !== cells[i]) return i;
+      return cells as number[];
+    },
+    size: (values) => 4 * values.length,
+    plain: (values) => bytesOf(Int32Array.from(values as number[])),
+  },
+  TIMESTAMP: {
+    physical: "INT64",
+    read(cells) {
+      const times: number[] = [];
+      for (let i = 0; i < cells.length; i++) {
+        const cell = cells[i];
+        const time = cell instanceof Date ? cell.getTime() : cell;
+        if (!Number.isSafeInteger(time)) return i;
+        times.push(time as number);
+      }
+      return times;
+    },
+    size: (values) => 8 * values.length,
+    plain: (values) => plainTimes(values as number[]),
+  },
+};
+
+/** Values after which a column that hardly repeats is taken to stay so, and the share of new ones that says it. */
+const TRIAL = 512;
+const TOO_MANY = 0.75;
+
+export interface Dictionary {
+  readonly values: readonly Value[];
+  /** Of each value of the column: its place in the dictionary. */
+  readonly places: Uint32Array;
+  /** Bits that a place takes. */
+  readonly width: number;
+}
+
+/** The dictionary of a column, or undefined when the values alone are as short. */
+export function dictionaryOf(values: readonly Value[], { size }: Kind): Dictionary | undefined {
+  const known = new Map<Value, number>();
+  const distinct: Value[] = [];
+  const places = new Uint32Array(values.length);
+  let last: Value | undefined;
+  let place = 0;
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i]!;
+    if (value !== last) {
+      last = value;
+      place = known.get(value) ?? distinct.length;
+      if (place === distinct.length) {
+        known.set(value, place);
+        distinct.push(value);
+      }
+    }
+    places[i] = place;
+    if (i === TRIAL && distinct.length > TOO_MANY * TRIAL) return undefined;
+  }
+  const width = 32 - Math.clz32(distinct.length - 1);
+  if (distinct.length === 0 || size(distinct) + (values.length * width) / 8 >= size(values)) return undefined;
+  return { values: distinct, places, width };
+}
+
+/** From here on JavaScript orders text otherwise than UTF-8 does. */
+const OTHERWISE = /[\ud800-\uffff]/;
+
+/** Least and greatest of some values, NaN aside, each undefined where it cannot be told. */
+export function boundsOf(values: readonly Value[]): readonly [least: Value | undefined, greatest: Value | undefined] {
+  let least: Value | undefined;
+  let greatest: Value | undefined;
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i]!;
+    if (least === undefined || greatest === undefined) {
+      if (!Number.isNaN(value)) least = greatest = value;
+    } else if (value < least) least = value;
+    else if (value > greatest) greatest = value;
+  }
+  if (typeof least === "string") return [told(least), told(greatest as string)];
+  // By the format a least 0 is written as -0, as either may be meant.
+  return [least === 0 ? -0 : least, greatest === 0 ? 0 : greatest];
+}
+
+const told = (text: string): string | undefined => (OTHERWISE.test(text) ? undefined : text);
