@@ -11,7 +11,6 @@ Memory: 4·q bytes an artist and, while fitting, 8·q a listener and 24·q an ar
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +18,7 @@ import torch
 from torch import Tensor
 
 from .pairs import Pairs
+from .sparse import compressed
 
 ROUNDS = 4  # of subspace iteration, with twice the directions wanted, as singular values lie close (Halko et al. 2011)
 
@@ -83,12 +83,5 @@ def low_pass(pairs: Pairs, rank: int, device: torch.device, seed: int = 0) -> Lo
 
 
 def _sparse(pairs: Pairs, values: np.ndarray, device: torch.device) -> Tensor:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that compressed rows are a beta of PyTorch's
-        return torch.sparse_csr_tensor(
-            torch.from_numpy(pairs.starts),
-            torch.from_numpy(pairs.columns.astype(np.int64)),
-            torch.from_numpy(values),
-            (pairs.height, pairs.width),
-            check_invariants=False,
-        ).to(device)
+    parts = (torch.from_numpy(part).to(device) for part in (pairs.starts, pairs.columns.astype(np.int64), values))
+    return compressed(*parts, pairs.width)

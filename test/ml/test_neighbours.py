@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -85,8 +86,8 @@ def test_work_bounds_the_number_of_neighbours() -> None:
     assert [neighbours_of(count) for count in (10, 1_000, 16_384, 10**9)] == [256, 204, 80, 64]
 
 
-@given(st.integers(0, 500), st.integers(1, 40))
-def test_scores_are_the_sum_over_the_history(seed: int, at_once: int) -> None:
+@given(st.integers(0, 500), st.integers(1, 40), st.booleans())
+def test_scores_are_the_sum_over_the_history(seed: int, at_once: int, mkl: bool) -> None:
     rng = np.random.default_rng(seed)
     weights = np.where(rng.random((8, 8)) < 0.4, rng.normal(size=(8, 8)), 0)
     owners, targets = np.nonzero(weights)
@@ -96,7 +97,8 @@ def test_scores_are_the_sum_over_the_history(seed: int, at_once: int) -> None:
     scores = torch.ones(5, 8)
     kept, neighbours.AT_ONCE = neighbours.AT_ONCE, at_once
     try:
-        found.add_to(scores, rows, columns)
+        with mock.patch("torch.backends.mkl.is_available", return_value=mkl and torch.backends.mkl.is_available()):
+            found.add_to(scores, rows, columns)
     finally:
         neighbours.AT_ONCE = kept
     np.testing.assert_allclose(scores.numpy(), 1 + history @ weights, atol=1e-5)
