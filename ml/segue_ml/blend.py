@@ -34,10 +34,8 @@ class Blend:
 
 def combined(blend: Blend, listeners: Tensor, history: Pairs) -> ScoreRows:
     """The score from listeners' vectors [listeners, k] that were folded in already."""
-    artists, neighbours = blend.model.artists, blend.neighbours
-    if blend.filter is not None:
-        artists = torch.cat([artists, blend.filter.outputs()], 1)
-        listeners = torch.cat([listeners, blend.filter.listeners(history)], 1)
+    neighbours = blend.neighbours
+    listeners, artists = inputs(blend, listeners, history), outputs(blend)
 
     def score(rows: Tensor) -> Tensor:
         scores = listeners.index_select(0, rows) @ artists.T
@@ -47,6 +45,16 @@ def combined(blend: Blend, listeners: Tensor, history: Pairs) -> ScoreRows:
         return scores
 
     return score
+
+
+def inputs(blend: Blend, listeners: Tensor, history: Pairs) -> Tensor:
+    """Listeners' vectors whose product with `outputs` is the score but for the item-to-item term."""
+    return listeners if blend.filter is None else torch.cat([listeners, blend.filter.listeners(history)], 1)
+
+
+def outputs(blend: Blend) -> Tensor:
+    """The artists' side of `inputs`."""
+    return blend.model.artists if blend.filter is None else torch.cat([blend.model.artists, blend.filter.outputs()], 1)
 
 
 def fold_in(model: Model, history: Pairs, device: torch.device) -> Tensor:

@@ -45,6 +45,10 @@ class Neighbours:
     def times(self, factor: float) -> Neighbours:
         return Neighbours(self.starts, self.targets, self.weights * factor)
 
+    def towards(self, place: Tensor) -> Neighbours:
+        """The same weights to be added to scores whose column `place[i]` is artist i's."""
+        return Neighbours(self.starts, place[self.targets], self.weights)
+
     def strongest(self) -> Tensor:
         """The largest |weight| of each played artist, 0 where it has none: bounds what it adds to any score."""
         lengths = self.starts.diff()
