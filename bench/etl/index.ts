@@ -10,12 +10,12 @@ import path from "node:path";
 import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
 import type { KinesisStreamRecord } from "aws-lambda";
-import { EVENT_COLUMNS } from "../../lambdas/etl/columns";
+import { type CleanEvent, EVENT_COLUMNS } from "../../lambdas/etl/columns";
 import { etl, type Sinks } from "../../lambdas/etl/etl";
 import { prepare } from "../../lambdas/etl/steps/prepare";
 import { readRecord } from "../../lambdas/etl/steps/read";
 import { eventSchema } from "../../lambdas/shared/events";
-import { parquetFile } from "../../lambdas/shared/parquet";
+import { parquetOfColumns } from "../../lambdas/shared/parquet";
 import type { Bucket } from "../../lambdas/shared/storage";
 import { KEY } from "../../test/support/events";
 import { startDatabase } from "../../test/support/postgres";
@@ -59,14 +59,12 @@ const filesOnly = async () => {
   for (const batch of batches) {
     const { raw, rows } = prepare(batch.map(readRecord), KEY);
     for (const lines of raw.values()) gzipSync(`${lines.join("\n")}\n`);
-    parquetFile(
-      EVENT_COLUMNS,
-      rows.map((row) => EVENT_COLUMNS.map(({ name, type }) => cellOf(row as never, name, type))),
-    );
+    parquetOfColumns(EVENT_COLUMNS, columnsOf(rows));
   }
 };
-const cellOf = (row: Record<string, unknown>, name: string, type: string) =>
-  type === "TIMESTAMP" ? new Date(row[name] as string) : (row[name] ?? (name === "age_group" ? "" : null));
+/** The columns of a file; the age group, which the database adds, is empty. */
+const columnsOf = (rows: readonly CleanEvent[]) =>
+  EVENT_COLUMNS.map(({ name }) => rows.map((row) => (name === "age_group" ? "" : row[name as keyof CleanEvent])));
 
 async function main() {
   const folder = await mkdtemp(path.join(tmpdir(), "segue-bench-"));

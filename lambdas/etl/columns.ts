@@ -7,8 +7,9 @@ export interface CleanEvent {
   readonly listener_id: string;
   readonly artist_id: string | null;
   readonly song_id: string | null;
-  readonly client_time: string;
-  readonly arrival_time: string;
+  /** Milliseconds since 1970, as is the next. */
+  readonly client_time: number;
+  readonly arrival_time: number;
   readonly listened_seconds: number | null;
   readonly duration_seconds: number | null;
   readonly volume: number | null;

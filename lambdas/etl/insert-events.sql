@@ -1,9 +1,9 @@
 -- Inserts the events that are new, with the file that will own them, and counts them for that file: one statement, so all
 -- happens or nothing. Ordered, so that two batches that share events wait for each other and never deadlock.
--- $1 … $22: one array for each column of the batch; $23: the day at which ages are taken
+-- $1 … $22: one array for each column of the batch, times in milliseconds since 1970; $23: the day at which ages are taken
 WITH incoming AS (
   SELECT * FROM unnest(
-    $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[], $8::float8[],
+    $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::float8[], $7::float8[], $8::float8[],
     $9::float8[], $10::float8[], $11::text[], $12::text[], $13::text[], $14::int[], $15::text[], $16::text[], $17::int[],
     $18::text[], $19::text[], $20::text[], $21::text[], $22::text[]
   ) AS e (
@@ -26,8 +26,8 @@ WITH incoming AS (
     recommendation_id, release, variant, position, query, title, rank, genre, age_group, city, region, country, file_key
   )
   SELECT
-    event_id, type, e.listener_id, artist_id, song_id, client_time, arrival_time, listened_seconds, duration_seconds, volume,
-    recommendation_id, release, variant, position,
+    event_id, type, e.listener_id, artist_id, song_id, to_timestamp(client_time / 1000), to_timestamp(arrival_time / 1000),
+    listened_seconds, duration_seconds, volume, recommendation_id, release, variant, position,
     CASE WHEN query IS NOT NULL THEN without_own_name(e.listener_id, query) END,
     CASE WHEN title IS NOT NULL THEN without_own_name(e.listener_id, title) END,
     rank, genre, coalesce(g.age_group, ''), city, region, country,

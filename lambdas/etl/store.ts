@@ -13,6 +13,8 @@ import unsealed from "./unsealed.sql";
 
 const columnOf = <T, K extends keyof T>(rows: readonly T[], key: K): T[K][] => rows.map((row) => row[key]);
 
+const dayOf = (time: number): string => new Date(time).toISOString().slice(0, 10);
+
 /** Puts the artists of a batch into the catalogue where it lacks them. */
 export async function storeArtists(client: Client, artists: readonly ArtistCard[]): Promise<void> {
   if (artists.length === 0) return;
@@ -25,7 +27,7 @@ export async function storeArtists(client: Client, artists: readonly ArtistCard[
 
 /** Makes room for the days on which events arrived. */
 export async function openDays(client: Client, rows: readonly CleanEvent[]): Promise<void> {
-  const days = [...new Set(rows.map((row) => row.arrival_time.slice(0, 10)))].sort();
+  const days = [...new Set([...new Set(columnOf(rows, "arrival_time"))].map(dayOf))].sort();
   // One statement each: what lets old days go must not hold a lock while it waits for the next.
   for (const day of days) await client.query("SELECT open_event_day($1::date)", [day]);
 }
@@ -67,7 +69,7 @@ const isDataError = (error: unknown): error is Error => /^2[23]/.test((error as 
  * @throws what Postgres throws but for that
  */
 export async function storeEvents(client: Client, rows: readonly CleanEvent[]): Promise<Stored> {
-  const day = columnOf(rows, "arrival_time").sort().at(-1)?.slice(0, 10);
+  const day = dayOf(columnOf(rows, "arrival_time").reduce((latest, time) => Math.max(latest, time)));
   try {
     const arrays = INSERTED.map((column) => columnOf(rows, column));
     const answer = await client.query<{ inserted: number }>(insertEvents, [...arrays, day]);

@@ -28,7 +28,7 @@ export function weightOf(event: Event): number | undefined {
 export function metIn(records: readonly KinesisStreamRecord[]): Map<string, Met[]> {
   const found = new Map<string, Met[]>();
   for (const record of records) {
-    const read = deserialise(readRecord(record).bytes);
+    const read = deserialise(readRecord(record));
     if (!read.ok) continue;
     const arrival = new Date(read.envelope.arrivalTime);
     for (const sent of read.envelope.events) {

@@ -115,7 +115,9 @@ const faultOf = (issue: z.core.$ZodIssue): Fault => {
   return { field: issue.path.join("."), message: issue.path.length === 0 ? "must be a JSON object" : issue.message };
 };
 
-type Checked = { readonly ok: true; readonly event: Event } | { readonly ok: false; readonly fault: Fault };
+type Checked =
+  /** `time` is the event's, in milliseconds since 1970. */
+  { readonly ok: true; readonly event: Event; readonly time: number } | { readonly ok: false; readonly fault: Fault };
 
 type ValidationResult =
   | { readonly ok: true; readonly events: Event[]; readonly rejected: Rejection[] }
@@ -147,15 +149,17 @@ export function rulesOf(limits: Limits): EventRules {
   const check = (sent: unknown, now: Date): Checked => {
     const parsed = parse(sent);
     if (!parsed.ok) return { ok: false, fault: faultOf(parsed.issue) };
-    const time = Date.parse(parsed.event.time);
+    const { event } = parsed;
+    const time = Date.parse(event.time);
+    const arrival = now.getTime();
     const wrongTime = (message: string): Checked => ({ ok: false, fault: { field: "time", message } });
-    if (time > now.getTime() + aheadSeconds * 1000) {
+    if (time > arrival + aheadSeconds * 1000) {
       return wrongTime(`must be at most ${timeText(aheadSeconds)} after the server's clock, ${now.toISOString()}`);
     }
-    if (time < now.getTime() - ageDays * DAY * 1000) {
+    if (time < arrival - ageDays * DAY * 1000) {
       return wrongTime(`must be at most ${timeText(ageDays * DAY)} old`);
     }
-    return parsed;
+    return { ok: true, event, time };
   };
   const validate = (body: unknown, now: Date, sender?: string): ValidationResult => {
     if (typeof body !== "object" || body === null || Array.isArray(body)) {

@@ -10,7 +10,8 @@ export interface ArtistCard {
   readonly artist_id: string;
   readonly name: string;
   readonly genre: string;
-  readonly seen_at: string;
+  /** Milliseconds since 1970. */
+  readonly seen_at: number;
 }
 
 const clean = (text: string): string => maskPii(normaliseText(text));
@@ -22,9 +23,16 @@ const cleanGenre = remembered((genre) => normaliseGenre(maskPii(normaliseText(ge
  * Turns a valid event into its row: free text normalised and masked, the location reduced to its place, times in UTC,
  * everything else dropped.
  * @param listenerId whom the account's events go under
- * @param arrivalTime when it reached the server, ISO 8601 in UTC
+ * @param clientTime when it happened, in milliseconds since 1970
+ * @param arrivalTime when it reached the server
  */
-export function cleanEvent(event: Event, listenerId: string, arrivalTime: string, fileKey: string): CleanEvent {
+export function cleanEvent(
+  event: Event,
+  listenerId: string,
+  clientTime: number,
+  arrivalTime: number,
+  fileKey: string,
+): CleanEvent {
   const { card, location } = event;
   const play = event.type === "play" ? event : undefined;
   const { city, region, country } = location ? placeAt(location.latitude, location.longitude) : UNKNOWN;
@@ -35,7 +43,7 @@ export function cleanEvent(event: Event, listenerId: string, arrivalTime: string
     listener_id: listenerId,
     artist_id: event.artistId ?? null,
     song_id: ("songId" in event ? event.songId : undefined) ?? null,
-    client_time: new Date(event.time).toISOString(),
+    client_time: clientTime,
     arrival_time: arrivalTime,
     listened_seconds: play?.listenedSeconds ?? null,
     duration_seconds: play?.durationSeconds ?? card?.durationSeconds ?? null,
@@ -55,9 +63,8 @@ export function cleanEvent(event: Event, listenerId: string, arrivalTime: string
   };
 }
 
-/** The artist that an event is about, or undefined when it is about none. */
-export function artistOf(event: Event, row: CleanEvent): ArtistCard | undefined {
-  if (row.artist_id === null) return undefined;
+/** The artist that an event is about, as it says. */
+export function artistOf(event: Event, row: CleanEvent, artistId: string): ArtistCard {
   const name = event.card?.artist === undefined ? "" : cleanOnCard(event.card.artist);
-  return { artist_id: row.artist_id, name, genre: row.genre ?? "", seen_at: row.arrival_time };
+  return { artist_id: artistId, name, genre: row.genre ?? "", seen_at: row.arrival_time };
 }

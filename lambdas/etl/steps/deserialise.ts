@@ -1,5 +1,5 @@
-import { isUtf8 } from "node:buffer";
 import { z } from "zod";
+import type { ReceivedRecord } from "./read";
 
 const envelopeSchema = z.object({
   v: z.literal(1),
@@ -14,11 +14,11 @@ export type Deserialised =
   | { readonly ok: false; readonly reason: string; readonly field: string };
 
 /** Reads a record of the stream as `collect` writes it. Its events are not looked at yet. */
-export function deserialise(bytes: Buffer): Deserialised {
-  if (!isUtf8(bytes)) return { ok: false, reason: "the record is not UTF-8", field: "" };
+export function deserialise({ text }: Pick<ReceivedRecord, "text">): Deserialised {
+  if (text === undefined) return { ok: false, reason: "the record is not UTF-8", field: "" };
   let value: unknown;
   try {
-    value = JSON.parse(bytes.toString("utf8"));
+    value = JSON.parse(text);
   } catch (error) {
     return { ok: false, reason: `the record is not JSON: ${(error as Error).message}`, field: "" };
   }

@@ -63,20 +63,20 @@ export function prepare(records: readonly ReceivedRecord[], key: Buffer, rules: 
   let duplicates = 0;
 
   for (const record of records) {
-    const { shard, sequenceNumber, receivedAt, bytes } = record;
+    const { shard, sequenceNumber, receivedAt } = record;
     const rawKey = keys.raw(hourOf(receivedAt));
     const lines = raw.get(rawKey) ?? [];
     lines.push(lineOf(record));
     raw.set(rawKey, lines);
 
-    const read = deserialise(bytes);
+    const read = deserialise(record);
     if (!read.ok) {
       const { reason, field } = read;
-      quarantine.set(keys.quarantine(record), { reason, field, record: textOf(bytes), shard, sequenceNumber });
+      quarantine.set(keys.quarantine(record), { reason, field, record: textOf(record), shard, sequenceNumber });
       continue;
     }
     const arrival = new Date(read.envelope.arrivalTime);
-    const arrivalTime = arrival.toISOString();
+    const arrivalTime = arrival.getTime();
     const fileKey = keys.clean(hourOf(arrival));
     read.envelope.events.forEach((sent, index) => {
       if (isErasedEvent(sent)) return;
@@ -86,13 +86,13 @@ export function prepare(records: readonly ReceivedRecord[], key: Buffer, rules: 
         quarantine.set(keys.quarantine(record, index), { reason, field, event: sent, shard, sequenceNumber, index });
         return;
       }
-      const { event } = checked;
+      const { event, time } = checked;
       if (seen.has(event.eventId)) {
         duplicates++;
         return;
       }
       seen.add(event.eventId);
-      const row = cleanEvent(event, listenerOf(event.listenerId), arrivalTime, fileKey);
+      const row = cleanEvent(event, listenerOf(event.listenerId), time, arrivalTime, fileKey);
       rows.push(row);
       origins.push(record);
       indexes.push(index);
@@ -103,7 +103,7 @@ export function prepare(records: readonly ReceivedRecord[], key: Buffer, rules: 
     const row = rows.findIndex(({ event_id }) => event_id === eventId);
     const record = origins[row]!;
     const index = indexes[row]!;
-    const read = deserialise(record.bytes);
+    const read = deserialise(record);
     const { shard, sequenceNumber } = record;
     return [
       keys.quarantine(record, index),
@@ -118,14 +118,9 @@ function addArtist(artists: Map<string, ArtistCard>, event: Event, row: CleanEve
   if (row.artist_id === null) return;
   const known = artists.get(row.artist_id);
   if (known?.name && known.genre) return;
-  const next = artistOf(event, row);
-  if (next)
-    artists.set(row.artist_id, {
-      ...next,
-      ...known,
-      name: known?.name || next.name,
-      genre: known?.genre || next.genre,
-    });
+  const next = artistOf(event, row, row.artist_id);
+  if (known) artists.set(row.artist_id, { ...known, name: known.name || next.name, genre: known.genre || next.genre });
+  else artists.set(row.artist_id, next);
 }
 
 const pseudonyms = new WeakMap<Buffer, (accountId: string) => string>();

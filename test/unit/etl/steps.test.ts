@@ -44,7 +44,11 @@ test.each([
   ["no arrival time", Buffer.from('{"v":1,"requestId":"r","events":[]}'), "arrivalTime", ""],
   ["a list", Buffer.from("[]"), "", ""],
 ])("a record with %s is not taken", (_, bytes, field, reason) => {
-  expect(deserialise(bytes)).toEqual({ ok: false, field, reason: expect.stringContaining(reason) });
+  expect(deserialise(readRecord(kinesisRecord(1, bytes)))).toEqual({
+    ok: false,
+    field,
+    reason: expect.stringContaining(reason),
+  });
 });
 
 test.each([
@@ -71,8 +75,8 @@ test("a row has what the table has, times in UTC, and nothing else", () => {
       listener_id: listenerOf("l1"),
       artist_id: "a1",
       song_id: null,
-      client_time: "2026-11-22T03:50:00.500Z",
-      arrival_time: "2026-11-22T03:52:00.000Z",
+      client_time: Date.parse("2026-11-22T03:50:00.500Z"),
+      arrival_time: Date.parse("2026-11-22T03:52:00.000Z"),
       listened_seconds: 180,
       duration_seconds: 200,
       volume: 0.5,
@@ -105,7 +109,9 @@ test("an artist takes name and genre from the first card that has them", () => {
     envelope([play({ eventId: "e1" }), play({ eventId: "e2", card: { artist: "One" } })]),
     envelope([play({ eventId: "e3", card: { artist: "Other", genre: "Rock" } })]),
   );
-  expect(artists).toEqual([{ artist_id: "a1", name: "One", genre: "rock", seen_at: "2026-11-22T03:52:00.000Z" }]);
+  expect(artists).toEqual([
+    { artist_id: "a1", name: "One", genre: "rock", seen_at: Date.parse("2026-11-22T03:52:00.000Z") },
+  ]);
 });
 
 /** One record: good events, with repeats, and poison of every kind. */
