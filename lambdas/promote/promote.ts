@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import * as z from "zod/mini";
 import type { Cache } from "../shared/cache";
-import { Lists } from "../shared/lists";
+import { bodyText, type List, Lists } from "../shared/lists";
 import {
   BUNDLED_KEY,
   cacheKeys,
@@ -17,7 +17,7 @@ import type { Bucket } from "../shared/storage";
 const metricsSchema = z.record(z.string(), z.nullable(z.number()));
 /** Without `action` it is `promote`, which is what a run asks for, with its `runId`. */
 export const promoteInput = z.object({
-  action: z._default(z.enum(["promote", "rollback", "pin", "list"]), "promote"),
+  action: z._default(z.enum(["promote", "rollback", "pin", "list", "keep"]), "promote"),
   release: z.optional(releaseIdSchema),
   runId: z.optional(releaseIdSchema),
   metrics: z.optional(metricsSchema),
@@ -50,7 +50,7 @@ interface Stores {
 }
 
 /** A release cannot serve; the one before it still does. */
-class PromoteError extends Error {
+export class PromoteError extends Error {
   override readonly name = "PromoteError";
 }
 
@@ -131,11 +131,11 @@ const same = (a: Pointer, b: Pointer): boolean =>
 
 interface Whole {
   readonly manifest: ReleaseManifest;
-  readonly popular: object;
+  readonly popular: List;
 }
 
 /** What must be there before anybody meets it. A release that is being evicted shows in its samples. */
-async function wholeRelease(release: string, cache: Pick<Cache, "get">): Promise<Whole> {
+export async function wholeRelease(release: string, cache: Pick<Cache, "get">): Promise<Whole> {
   const sealed = await cache.get(cacheKeys.manifest(release));
   if (!sealed) throw new PromoteError(`release ${release} is not in the cache, or not whole: publish it first`);
   const manifest = releaseManifestSchema.parse(JSON.parse(sealed.toString()));
@@ -163,7 +163,8 @@ async function record(
 ): Promise<void> {
   const champion = { release, runId, promotedAt, metrics: metrics ?? (await metricsOf(runId, lake)) };
   await lake.put("releases/champion.json", JSON.stringify(champion), "application/json");
-  await lake.put(BUNDLED_KEY, JSON.stringify(popular), "application/json");
+  const { items, ...list } = popular;
+  await lake.put(BUNDLED_KEY, bodyText(list, items), "application/json");
 }
 
 /** What the gate wrote down when the run was new; a rollback has nothing else to go by. */

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from "aws-lambda";
 import { CacheUnavailable } from "../shared/cache";
-import { json, problem } from "../shared/problem";
+import { JSON_TYPE, json, problem } from "../shared/problem";
 import type { Popular } from "../shared/recommendations";
 import { type ParameterError, readPopularRequest, readRequest, readSimilarRequest } from "./parameters";
 import { type Answer, NoAnswer, type Recommender } from "./recommend";
@@ -29,6 +29,7 @@ export interface Api {
 const SHARED_SECONDS = 60;
 const SHARED = { "cache-control": `private, max-age=${SHARED_SECONDS}` };
 const NEVER = { "cache-control": "private, no-store" };
+const JSON_NEVER = { ...JSON_TYPE, ...NEVER };
 
 const badParameter = (errors: readonly ParameterError[]): Response =>
   problem(400, "Bad parameter", errors.map(({ field, message }) => `${field}: ${message}`).join("; "), { errors });
@@ -64,7 +65,7 @@ async function recommendations(event: Event, { recommender, answered }: Api): Pr
   const answer = await recommender.recommend(read.request);
   answered(answer);
   // Each answer has an id of its own, which its clicks refer to: no cache may give it twice.
-  return json(200, answer.body, NEVER);
+  return { statusCode: 200, headers: JSON_NEVER, body: answer.text };
 }
 
 async function popular(event: Event, { recommender, answered }: Api): Promise<Response> {
@@ -73,7 +74,7 @@ async function popular(event: Event, { recommender, answered }: Api): Promise<Re
   const answer = await recommender.popular(read.request);
   answered(answer);
   // What is remembered is no answer to keep: the cache may be back in a second.
-  return tagged(event, answer.body, answer.fallback === undefined ? SHARED : NEVER);
+  return tagged(event, answer.text, answer.fallback === undefined ? SHARED : NEVER);
 }
 
 async function similar(event: Event, { recommender }: Api): Promise<Response> {
@@ -89,10 +90,11 @@ async function similar(event: Event, { recommender }: Api): Promise<Response> {
 }
 
 /** The same bytes for the same release and parameters: a client that has them is told so. RFC 9110, section 13.1.2. */
-function tagged(event: Event, body: object, caching: Record<string, string>): Response {
-  const full = json(200, body);
-  const etag = `"${createHash("sha256").update(full.body!).digest("base64url").slice(0, 22)}"`;
-  const headers = { ...full.headers, etag, ...caching };
+function tagged(event: Event, body: string, caching: Record<string, string>): Response {
+  const etag = `"${createHash("sha256").update(body).digest("base64url").slice(0, 22)}"`;
+  const headers = { ...JSON_TYPE, etag, ...caching };
   const held = event.headers?.["if-none-match"]?.split(",").map((tag) => tag.trim().replace(/^W\//, ""));
-  return held?.some((tag) => tag === etag || tag === "*") ? { statusCode: 304, headers } : { ...full, headers };
+  return held?.some((tag) => tag === etag || tag === "*")
+    ? { statusCode: 304, headers }
+    : { statusCode: 200, headers, body };
 }

@@ -1,4 +1,5 @@
 import * as z from "zod/mini";
+import { ShownArtist } from "../shared/catalogue";
 import type { List } from "../shared/lists";
 import { BUNDLED_KEY } from "../shared/release";
 import { signedGet } from "../shared/signed-get";
@@ -10,12 +11,11 @@ const listSchema = z.object({
   items: z
     .array(
       z.object({
-        rank: z.int(),
         artistId: z.string(),
         name: z.string(),
         genre: z.string(),
         score: z.number(),
-        reason: z.nullable(z.object({ artistId: z.string(), name: z.string(), text: z.string() })),
+        reason: z.nullable(z.object({ artistId: z.string(), name: z.string() })),
       }),
     )
     .check(z.minLength(1)),
@@ -26,5 +26,13 @@ const listSchema = z.object({
  * @throws Error when S3 does not give it in time
  */
 export async function bundledPopular(bucket: string): Promise<List> {
-  return listSchema.parse(JSON.parse((await signedGet(bucket, BUNDLED_KEY)).toString()));
+  const { items, ...list } = listSchema.parse(JSON.parse((await signedGet(bucket, BUNDLED_KEY)).toString()));
+  return {
+    ...list,
+    items: items.map(({ artistId, name, genre, score, reason }) => ({
+      artist: new ShownArtist(artistId, name, genre),
+      score,
+      because: reason ? new ShownArtist(reason.artistId, reason.name, "") : undefined,
+    })),
+  };
 }

@@ -31,12 +31,12 @@ void recommender.warm();
 const SOURCES = { personal: "AnswersPersonal", segment: "AnswersSegment", popular: "AnswersPopular" } as const;
 
 const reports: Pick<Api, "answered" | "unavailable"> = {
-  answered({ body, hit, fallback }) {
-    const { release, variant, source } = body;
+  answered({ told, hit, fallback }) {
+    const { release, variant, source } = told;
     count(SOURCES[source]);
     count(hit ? "CacheHits" : "CacheMisses");
     if (fallback) count("CacheUnavailable");
-    const { recommendationId, basis } = body as Partial<Recommendations>;
+    const { recommendationId, basis } = told as Partial<Recommendations>;
     if (basis === "recent") count("AnswersRecent");
     if (fallback) logger.warn("answered", { recommendationId, release, variant, source, basis, fallback });
     // With the metrics, whose line is written anyway: a line more is a tenth of what an answer costs.

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { type Cache, CacheUnavailable } from "../shared/cache";
-import { type Damaged, type List, Lists, type SimilarArtists } from "../shared/lists";
+import { bodyText, type Damaged, type List, Lists } from "../shared/lists";
 import { KeyUnavailable } from "../shared/pseudonym";
 import type { Met } from "../shared/recent";
-import type { Popular, Recommendations, Similar } from "../shared/recommendations";
+import type { Popular, Recommendations } from "../shared/recommendations";
 import { EVERYBODY, POINTER_KEY, type Pointer, readPointer, segmentOf, unitHash } from "../shared/release";
 import type { PopularRequest, Request, SimilarRequest } from "./parameters";
 import { Recent } from "./recent";
@@ -38,7 +38,10 @@ interface Found {
 }
 
 export interface Answer<Body> {
-  readonly body: Body;
+  /** The body but for its items. */
+  readonly told: Omit<Body, "items">;
+  /** The body in JSON. */
+  readonly text: string;
   readonly hit: boolean;
   readonly fallback?: string;
 }
@@ -93,14 +96,13 @@ export class Recommender {
     return answer(found, request, {});
   }
 
-  /** Artists like one; undefined when the champion knows none. @throws NoAnswer, CacheUnavailable */
-  async similar(request: SimilarRequest): Promise<Similar | undefined> {
+  /** A body with the artists like one; undefined when the champion knows none. @throws NoAnswer, CacheUnavailable */
+  async similar(request: SimilarRequest): Promise<string | undefined> {
     const { champion } = await this.#serving();
-    const list: SimilarArtists | undefined = await this.#lists.similar(champion, request.artistId);
+    const list = await this.#lists.similar(champion, request.artistId);
     if (!list) return undefined;
-    const { release, generatedAt } = list;
-    const items = refine(list.items, request).map(({ reason: _, ...item }) => item);
-    return { artistId: request.artistId, release, generatedAt, items };
+    const { release, generatedAt, items } = list;
+    return bodyText({ artistId: request.artistId, release, generatedAt }, refine(items, request), { reasons: false });
   }
 
   /** Which release serves. @throws NoAnswer, CacheUnavailable */
@@ -222,14 +224,12 @@ export class Recommender {
 function without(list: List, met: readonly Met[]): List {
   if (met.length === 0) return list;
   const played = new Set(met.map(([artistId]) => artistId));
-  return { ...list, items: list.items.filter(({ artistId }) => !played.has(artistId)) };
+  return { ...list, items: list.items.filter(({ artist }) => !played.has(artist.id)) };
 }
 
-function answer<Own>({ list, variant, hit, fallback }: Found, wishes: Wishes, own: Own) {
+function answer<Own extends object>({ list, variant, hit, fallback }: Found, wishes: Wishes, own: Own) {
   const { release, generatedAt, source } = list;
-  return {
-    body: { ...own, release, variant, generatedAt, source, items: refine(list.items, wishes) },
-    hit,
-    ...(fallback !== undefined && { fallback }),
-  };
+  const told = { ...own, release, variant, generatedAt, source };
+  const text = bodyText(told, refine(list.items, wishes));
+  return { told, text, hit, ...(fallback !== undefined && { fallback }) };
 }

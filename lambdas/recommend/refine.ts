@@ -12,16 +12,22 @@ export interface Wishes {
   readonly diversity?: number | undefined;
 }
 
-/** What of a list fits the wishes, ranked anew from 1. It may be empty: a list is filtered, never filled up. */
-export function refine(items: readonly Item[], { limit, exclude, genre, threshold, diversity = 0 }: Wishes): Item[] {
-  const left = items.filter(
-    (item) =>
-      !exclude?.includes(item.artistId) &&
-      (!genre || genre.includes(item.genre.toLowerCase())) &&
-      (threshold === undefined || item.score >= threshold),
-  );
-  const chosen = diversity > 0 ? diversify(left, diversity, limit) : left.slice(0, limit);
-  return chosen.map((item, i) => (item.rank === i + 1 ? item : { ...item, rank: i + 1 }));
+/** What of a list fits the wishes, in its order. It may be empty: a list is filtered, never filled up. */
+export function refine(
+  items: readonly Item[],
+  { limit, exclude, genre, threshold, diversity = 0 }: Wishes,
+): readonly Item[] {
+  const all = !exclude && !genre && threshold === undefined;
+  const left = all
+    ? items
+    : items.filter(
+        ({ artist, score }) =>
+          !exclude?.includes(artist.id) &&
+          (!genre || genre.includes(artist.genre.toLowerCase())) &&
+          (threshold === undefined || score >= threshold),
+      );
+  if (diversity > 0) return diversify(left, diversity, limit);
+  return left.length > limit ? left.slice(0, limit) : left;
 }
 
 /**
@@ -35,11 +41,13 @@ function diversify(items: readonly Item[], diversity: number, limit: number): It
   const chosen: Item[] = [];
   while (left.length > 0 && chosen.length < limit) {
     // Scores span at most 2, so with diversity 1 no score outweighs one more of the same genre.
-    const worth = left.map(({ score, genre }) => (1 - diversity) * score - 2 * diversity * (taken.get(genre) ?? 0));
+    const worth = left.map(
+      ({ score, artist }) => (1 - diversity) * score - 2 * diversity * (taken.get(artist.genre) ?? 0),
+    );
     const [best] = left.splice(worth.indexOf(Math.max(...worth)), 1);
     if (!best) break;
     chosen.push(best);
-    taken.set(best.genre, (taken.get(best.genre) ?? 0) + 1);
+    taken.set(best.artist.genre, (taken.get(best.artist.genre) ?? 0) + 1);
   }
   return chosen;
 }

@@ -1,15 +1,14 @@
 import type { Cache } from "./cache";
+import type { ShownArtist } from "./catalogue";
 import { Names } from "./names";
 import { cacheKeys, EVERYBODY, releaseTag } from "./release";
 import { decodeValue, type Source, type Value } from "./value";
 
 export interface Item {
-  readonly rank: number;
-  readonly artistId: string;
-  readonly name: string;
-  readonly genre: string;
+  readonly artist: ShownArtist;
   readonly score: number;
-  readonly reason: { readonly artistId: string; readonly name: string; readonly text: string } | null;
+  /** What the listener played that explains it. */
+  readonly because: ShownArtist | undefined;
 }
 
 /** A list with its artists named, as long as it was scored; all of it from one release. */
@@ -20,8 +19,22 @@ export interface List {
   readonly items: readonly Item[];
 }
 
-/** Artists like one artist, best first; `reason` is null in each. */
+/** Artists like one artist, best first. */
 export type SimilarArtists = Omit<List, "source">;
+
+/**
+ * A body of the API in JSON: its other members, then the items, ranked from 1. The items' text is put together from what the artists
+ * remember, which takes a fifth of the time that it takes to write them as objects.
+ */
+export function bodyText(members: object, items: readonly Item[], { reasons = true } = {}): string {
+  let text = `${JSON.stringify(members).slice(0, -1)},"items":[`;
+  for (let i = 0; i < items.length; i += 1) {
+    const { artist, score, because } = items[i]!;
+    text += `${i > 0 ? "," : ""}{"rank":${i + 1},${artist.itemText}${score}`;
+    text += reasons ? `,"reason":${because ? because.reasonText : "null"}}` : "}";
+  }
+  return `${text}]}`;
+}
 
 /** Told of each key whose bytes cannot be right; the answer goes on without it. */
 export type Damaged = (key: string, error: Error) => void;
@@ -75,25 +88,19 @@ export class Lists {
     return { generatedAt: new Date(generatedAt * 1000).toISOString(), source, items };
   }
 
-  /** The artists of a value by name, ranked; those without one are left out. @throws CacheUnavailable */
+  /** The artists of a value by name; those without one are left out. @throws CacheUnavailable */
   async named(
     release: string,
-    value: Pick<Value, "artists" | "scores" | "reasons" | "reasonArtists">,
+    { artists, scores, reasons, reasonArtists }: Pick<Value, "artists" | "scores" | "reasons" | "reasonArtists">,
   ): Promise<Item[]> {
-    const artist = await this.#names.of(release, [...value.artists, ...value.reasonArtists]);
+    const artistOf = await this.#names.of(release, artists, reasonArtists);
     const items: Item[] = [];
-    for (const [i, no] of value.artists.entries()) {
-      const found = artist(no);
-      if (!found) continue;
-      const because = artist(value.reasonArtists[value.reasons[i]! - 1] ?? 0);
-      items.push({
-        rank: items.length + 1,
-        artistId: found.id,
-        name: found.name,
-        genre: found.genre,
-        score: Math.round(value.scores[i]! * 10_000) / 10_000,
-        reason: because ? { artistId: because.id, name: because.name, text: `because you play ${because.name}` } : null,
-      });
+    for (let i = 0; i < artists.length; i += 1) {
+      const artist = artistOf(artists[i]!);
+      if (!artist) continue;
+      const reason = reasons[i]!;
+      const because = reason > 0 ? artistOf(reasonArtists[reason - 1]!) : undefined;
+      items.push({ artist, score: Math.round(scores[i]! * 10_000) / 10_000, because });
     }
     return items;
   }

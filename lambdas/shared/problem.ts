@@ -2,10 +2,12 @@ import type { APIGatewayProxyStructuredResultV2 } from "aws-lambda";
 
 type Answer = APIGatewayProxyStructuredResultV2;
 
+export const JSON_TYPE = { "content-type": "application/json" } as const;
+
 /** A JSON answer of API Gateway (payload format 2.0). */
 export const json = (statusCode: number, body: unknown, headers: Record<string, string> = {}): Answer => ({
   statusCode,
-  headers: { "content-type": "application/json", ...headers },
+  headers: { ...JSON_TYPE, ...headers },
   body: JSON.stringify(body),
 });
 

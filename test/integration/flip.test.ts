@@ -4,12 +4,13 @@ import { publish } from "../../lambdas/publish/publish";
 import { Recommender } from "../../lambdas/recommend/recommend";
 import { Cache } from "../../lambdas/shared/cache";
 import type { Recommendations } from "../../lambdas/shared/recommendations";
+import { read } from "../support/answers";
 import { sameIds, writeRunOutput } from "../support/run-output";
 import { MemoryBucket } from "../support/stores";
 import { startValkey, type TestValkey } from "../support/valkey";
 
-const access = "resetkeys ~r:* ~n:* ~segue:* resetchannels -@all +get +cluster|slots +client|setname";
-const users = { "segue-recommend": `on nopass ${access}`, "segue-publish": `on nopass ${access} +set` };
+const access = "resetkeys ~r:* ~n:* ~segue:* resetchannels -@all +get +hget +cluster|slots +client|setname";
+const users = { "segue-recommend": `on nopass ${access}`, "segue-publish": `on nopass ${access} +set +hset +expire +ttl` };
 const first = "20261122t035200-1a2b3c4d";
 const second = "20261123t035200-5e6f7a8b";
 /** Lists of the two have no artist in common. */
@@ -74,7 +75,9 @@ test("under load, over a promotion and its rollback: every answer whole, none fa
       for (let i = reader; running; i += READERS) {
         const at = performance.now();
         try {
-          const { body, fallback } = await recommender.recommend({ listenerId: `l${(i * 7) % LISTENERS}`, limit: 20 });
+          const { body, fallback } = await read(
+            recommender.recommend({ listenerId: `l${(i * 7) % LISTENERS}`, limit: 20 }),
+          );
           answers.push({ at, release: origin(body) });
           if (fallback) failures.push(fallback);
         } catch (error) {

@@ -27,7 +27,8 @@ const like: Similar = {
 };
 const give = async <Own>(own: Own) => {
   if (fail) throw fail;
-  return { body: { ...list, ...own }, hit: false, ...(fallback !== undefined && { fallback }) };
+  const { items, ...told } = { ...list, ...own };
+  return { told, text: JSON.stringify({ ...told, items }), hit: false, ...(fallback !== undefined && { fallback }) };
 };
 const recommender = {
   recommend: ({ listenerId }: { listenerId: string }) =>
@@ -35,7 +36,7 @@ const recommender = {
   popular: () => give({}),
   similar: async ({ artistId }: { artistId: string }) => {
     if (fail) throw fail;
-    return artistId === "a1" ? like : undefined;
+    return artistId === "a1" ? JSON.stringify(like) : undefined;
   },
   health: async () => {
     if (fail) throw fail;

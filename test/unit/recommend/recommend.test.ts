@@ -1,10 +1,13 @@
 import { publish } from "../../../lambdas/publish/publish";
 import { type Answer, NoAnswer, Recommender } from "../../../lambdas/recommend/recommend";
 import { CacheUnavailable } from "../../../lambdas/shared/cache";
+import { ShownArtist } from "../../../lambdas/shared/catalogue";
+import type { List } from "../../../lambdas/shared/lists";
 import { KeyUnavailable } from "../../../lambdas/shared/pseudonym";
 import { recentKey } from "../../../lambdas/shared/recent";
 import { type Recommendations, recommendationsSchema } from "../../../lambdas/shared/recommendations";
 import { cacheKeys, POINTER_KEY, type Pointer } from "../../../lambdas/shared/release";
+import { read } from "../../support/answers";
 import { sameIds, writeRunOutput } from "../../support/run-output";
 import { MemoryBucket, MemoryCache } from "../../support/stores";
 
@@ -24,7 +27,8 @@ const point = (pointer: Partial<Pointer> = {}) =>
 const ask = (
   listenerId: string,
   more: { limit?: number; ageGroup?: string; place?: string } = {},
-): Promise<Answer<Recommendations>> => recommender.recommend({ listenerId, limit: 20, ...more });
+): Promise<Answer<Recommendations> & { body: Recommendations }> =>
+  read(recommender.recommend({ listenerId, limit: 20, ...more }));
 const away = () => {
   cache.fail = () => {
     throw new CacheUnavailable("cache: no answer within 200 ms");
@@ -164,14 +168,14 @@ describe("a listener without a list", () => {
 
 describe("wishes", () => {
   test("narrow the list before it is cut, and ranks stay whole", async () => {
-    const { items } = (await recommender.recommend({ listenerId: "l7", limit: 2, exclude: ["a8"], genre: ["rock"] }))
-      .body;
+    const wishes = { limit: 2, exclude: ["a8"], genre: ["rock"] };
+    const { items } = (await read(recommender.recommend({ listenerId: "l7", ...wishes }))).body;
     expect(items.map(({ rank, artistId }) => `${rank} ${artistId}`)).toEqual(["1 a10", "2 a12"]);
   });
 
   test("what is popular: everywhere, or in a place", async () => {
     const first = async (place?: string) => {
-      const { body } = await recommender.popular({ limit: 3, place });
+      const { body } = await read(recommender.popular({ limit: 3, place }));
       return `${body.source} ${body.items[0]?.artistId} of ${body.items.length}`;
     };
     expect(await first()).toBe("popular a1 of 3");
@@ -314,9 +318,9 @@ describe("the cache away", () => {
 
   describe("from the start", () => {
     const bundledList = { release: champion, generatedAt: "2026-11-22T04:00:00.000Z", source: "popular" as const };
-    const items = [{ rank: 1, artistId: "a1", name: "A", genre: "rock", score: 0.5, reason: null }];
+    const items = [{ artist: new ShownArtist("a1", "A", "rock"), score: 0.5, because: undefined }];
     let reads = 0;
-    const start = (give: () => Promise<typeof bundledList & { items: typeof items }>) => {
+    const start = (give: () => Promise<List>) => {
       reads = 0;
       const bundled = () => {
         reads += 1;
@@ -334,9 +338,12 @@ describe("the cache away", () => {
 
     test("the list that is bundled with the release, read once", async () => {
       start(async () => ({ ...bundledList, items }));
-      const answers = await Promise.all([ask("l1"), ask("l2"), recommender.popular({ limit: 5 })]);
+      const answers = await Promise.all([ask("l1"), ask("l2"), read(recommender.popular({ limit: 5 }))]);
       for (const { body, fallback } of answers) {
-        expect(body).toMatchObject({ release: champion, source: "popular", items });
+        expect(body).toMatchObject({
+          ...{ release: champion, source: "popular" },
+          items: [{ rank: 1, artistId: "a1", name: "A", genre: "rock", score: 0.5, reason: null }],
+        });
         expect(fallback).toBe("cache: no answer within 200 ms");
       }
       expect(reads).toBe(1);
