@@ -50,7 +50,7 @@ Beside the model: the popular list, random lists and item-kNN (cosine). `report.
 
 ## Limits
 
-- Artists that nobody had played when the model was trained are never recommended, and rarely played ones seldom.
+- {_new_artists(evaluation["newArtists"], k)}
 - Offline figures count only what listeners found by themselves; they do not say how a list would have been received.
 - Popular artists are favoured: coverage@{k} is the share of candidates that appear in any list.
 - Scores order artists for one listener. They are not probabilities, and not comparable between listeners.
@@ -69,6 +69,17 @@ def _accuracy(found: dict[str, Any] | None) -> str:
     return (
         f"Of {found['shown']:,} recommendations that earlier releases showed, {found['clicked']:,} were clicked: "
         f"accuracy {found['accuracy']:.4f} ({low:.4f} to {high:.4f}). "
+    )
+
+
+def _new_artists(found: dict[str, Any], k: int) -> str:
+    said = "Artists that nobody had played when the model was trained are known by genre and followers alone"
+    if not found["share"]:
+        return f"{said}, and never recommended; rarely played ones seldom."
+    low, high = found[f"ndcg@{k}"]["interval"]
+    return (
+        f"{said}. New ones get {found['slots']['with']:.1%} of the places, which changes NDCG@{k} by "
+        f"{found[f'ndcg@{k}']['difference']:+.4f} ({low:+.4f} to {high:+.4f}); the other figures here are without them."
     )
 
 

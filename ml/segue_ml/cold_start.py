@@ -21,7 +21,8 @@ SUPPORT = 20.0  # listeners of a value at which its vector counts half
 FLOOR = 1e-6
 PRIORS, DIRECTIONS = (50.0, 100.0, 200.0, 400.0), (0, 5, 10)
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
-RIDGES = (0.1, 0.3, 1.0, 3.0)
+RIDGES = (0.1, 0.3, 1.0, 3.0, 10.0)
+MOST_WORDS = 4096
 
 
 @dataclass(frozen=True)
@@ -84,26 +85,48 @@ def words_of(text: str) -> dict[str, float]:
     return found
 
 
+@dataclass(frozen=True)
+class WordKernel:
+    """Artists' words as rows of length 1, plain and weighed by rarity: float32 [artists, words]."""
+
+    plain: np.ndarray
+    rare: np.ndarray
+
+    @classmethod
+    def of(cls, features: Sequence[Sequence[str]]) -> WordKernel:
+        """`features` hold one text per artist and feature (words_of). The same word of two features is two words; one that
+        a single artist has says nothing of others and is dropped, as is what is beyond MOST_WORDS."""
+        numbers: dict[tuple[int, str], int] = {}
+        rows, columns, values = [], [], []
+        for feature, texts in enumerate(features):
+            for artist, text in enumerate(texts):
+                for word, weight in words_of(text).items():
+                    rows.append(artist)
+                    columns.append(numbers.setdefault((feature, word), len(numbers)))
+                    values.append(weight)
+        height, at = len(features[0]), np.array(columns, np.int64)
+        owners = np.bincount(at, minlength=len(numbers))
+        kept = np.argsort(-owners, kind="stable")[:MOST_WORDS]
+        kept = np.sort(kept[owners[kept] > 1])
+        number = np.full(len(numbers), -1)
+        number[kept] = np.arange(len(kept))
+        use = number[at] >= 0
+        table = np.zeros((height, len(kept)), np.float32)
+        table[np.array(rows, np.int64)[use], number[at[use]]] = np.array(values, np.float32)[use]
+        return cls(_unit(table), _unit(table * np.log(height / np.maximum(1, owners[kept])).astype(np.float32)))
+
+    def between(self, rows: np.ndarray, columns: np.ndarray, squared: bool = True) -> np.ndarray:
+        """Likeness [rows, columns] of these artists, half of it by words weighed by rarity; words meet in pairs, too.
+        Without `squared` it is the kernel of the plain ridge."""
+        alike = [table[rows].astype(np.float64) @ table[columns].T.astype(np.float64) for table in (self.plain, self.rare)]
+        kernel = (alike[0] + alike[1]) / 2
+        return (kernel + kernel**2) / 2 if squared else kernel
+
+
 def word_kernel(features: Sequence[Sequence[str]], squared: bool = True) -> np.ndarray:
-    """Likeness [artists, artists] of the artists' words, `features` being one text per artist and feature (words_of). The
-    same word of two features is two words; one that a single artist has says nothing of others and is dropped. Half of it
-    weighs words by their rarity. Without `squared` it is the kernel of the plain ridge."""
-    numbers: dict[tuple[int, str], int] = {}
-    rows, columns, values = [], [], []
-    for feature, texts in enumerate(features):
-        for artist, text in enumerate(texts):
-            for word, weight in words_of(text).items():
-                rows.append(artist)
-                columns.append(numbers.setdefault((feature, word), len(numbers)))
-                values.append(weight)
-    height = len(features[0])
-    table = np.zeros((height, len(numbers)), np.float64)
-    table[rows, columns] = values
-    owners = (table > 0).sum(0)
-    table, owners = table[:, owners > 1], owners[owners > 1]
-    plain, rare = _unit(table), _unit(table * np.log(height / np.maximum(1, owners)))
-    kernel = (plain @ plain.T + rare @ rare.T) / 2
-    return (kernel + kernel**2) / 2 if squared else kernel
+    """WordKernel between all artists."""
+    everyone = np.arange(len(features[0]))
+    return WordKernel.of(features).between(everyone, everyone, squared)
 
 
 def artist_vectors(kernel: np.ndarray, factors: np.ndarray, ridge: float) -> np.ndarray:
@@ -114,5 +137,19 @@ def artist_vectors(kernel: np.ndarray, factors: np.ndarray, ridge: float) -> np.
     return kernel[:, old] @ np.linalg.solve(system, factors[old])
 
 
+def best_ridge(kernel: np.ndarray, factors: np.ndarray) -> tuple[float, np.ndarray]:
+    """Of RIDGES the one by which each artist's factors [artists, k] follow best from those of all others (leave-one-out, in
+    closed form: (A⁻¹Y)_i / (A⁻¹)_ii), and A⁻¹Y with it: times a likeness to these artists it is a vector."""
+    values, axes = np.linalg.eigh(kernel)
+    turned, best = axes.T @ factors, (np.inf, 0.0, factors)
+    for ridge in RIDGES:
+        shrink = 1 / (np.maximum(values, 0.0) + ridge)
+        solved, own = axes @ (shrink[:, None] * turned), (axes**2) @ shrink
+        error = float(((solved / own[:, None]) ** 2).sum())
+        if error < best[0]:
+            best = (error, ridge, solved)
+    return best[1], best[2]
+
+
 def _unit(table: np.ndarray) -> np.ndarray:
-    return table / np.maximum(FLOOR, np.linalg.norm(table, axis=1, keepdims=True))
+    return table / np.maximum(FLOOR, np.linalg.norm(table, axis=1, keepdims=True)).astype(table.dtype)

@@ -9,6 +9,8 @@ neighbour_starts.npy, neighbour_targets.npy, neighbour_weights.npy   int64 [arti
 filter_axes.npy, filter_degrees.npy   float32 [artists, q], [artists]: the low-pass term (spectral.py), q = 0 where
                      validation gave it no share; its exponent and weight are in model.json
 segments.json        segment → artist numbers and scores, best first
+new_artist_numbers.npy, new_artist_factors.npy   int32 [newcomers], ascending, and float32 [newcomers, rank]: artists that few
+                     know yet (newcomers.py), for the places that `newArtists` in model.json keeps for them (quota.py)
 code/                this package and serve.sh, which the container runs
 """
 
@@ -16,7 +18,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -26,10 +28,12 @@ from .blend import Blend
 from .errors import SegueError
 from .ials import Model, Ridge, Settings
 from .neighbours import Neighbours, assemble
+from .newcomers import Newcomers, positions
+from .quota import Quota
 from .segments import EVERYBODY, SegmentList
 from .spectral import LowPass
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 SCORE_RULE = (
     "signed square root of the score over its bound for this listener, |listener's vector| × |the catalogue's longest "
     "vector|, likewise for the low-pass term, + Σ over the listener's artists of each one's strongest item-to-item weight: "
@@ -49,6 +53,8 @@ class Exported:
     longest: float
     neighbours: Neighbours | None = None
     filter: LowPass | None = None
+    newcomers: Newcomers | None = None
+    quota: Quota = Quota()
 
     @property
     def blend(self) -> Blend:
@@ -56,10 +62,16 @@ class Exported:
 
 
 def export(
-    folder: Path, blend: Blend, artist_numbers: np.ndarray, segments: dict[str, SegmentList], facts: dict[str, object]
+    folder: Path,
+    blend: Blend,
+    artist_numbers: np.ndarray,
+    segments: dict[str, SegmentList],
+    facts: dict[str, object],
+    newcomers: Newcomers | None = None,
+    quota: Quota = Quota(),
 ) -> None:
     """Writes the model directory; `facts` (run id, counts) go into model.json. Artists without an interaction to learn
-    from have no vector and are left out."""
+    from have no vector, unless they are newcomers, and are left out."""
     folder.mkdir(parents=True, exist_ok=True)
     model = blend.model
     trained = (model.artists != 0).any(1).cpu().numpy()
@@ -67,6 +79,9 @@ def export(
     np.save(folder / "artist_factors.npy", factors)
     np.save(folder / "spectrum.npy", model.spectrum.cpu().numpy().astype(np.float32))
     np.save(folder / "artist_numbers.npy", artist_numbers[trained].astype(np.int32))
+    new = newcomers or Newcomers(artist_numbers[:0].astype(np.int32), model.artists[:0], artist_numbers[:0])
+    np.save(folder / "new_artist_numbers.npy", new.numbers)
+    np.save(folder / "new_artist_factors.npy", new.vectors.cpu().numpy())
     nothing = np.zeros(0, np.int64)
     items = assemble(nothing, nothing, nothing, len(factors))
     if blend.neighbours is not None:
@@ -99,6 +114,7 @@ def export(
             "artists": model.artists.shape[0],
         },
         "confidence": "1 + strength × log(1 + weight)",
+        "newArtists": asdict(quota),
         "filter": {"exponent": low.exponent, "weight": low.weight},
         "score": {"rule": SCORE_RULE, "longest": float(np.linalg.norm(factors, axis=1).max())},
     }
@@ -135,9 +151,13 @@ def load(folder: Path, device: torch.device) -> Exported:
         longest = float(about["score"]["longest"])
         lists = {name: (found["artists"], found["scores"]) for name, found in segments.items()}
         width = int(about["ridge"]["artists"])
+        quota = Quota(**about["newArtists"]).check()
+        fresh, vectors = (np.load(folder / f"new_artist_{part}.npy", allow_pickle=False) for part in ("numbers", "factors"))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise SegueError(f"model: {folder} is not a model directory: {type(error).__name__}: {error}") from error
     if factors.shape != (len(numbers), len(spectrum)) or EVERYBODY not in lists:
+        raise SegueError(f"model: the files in {folder} do not belong together")
+    if vectors.shape != (len(fresh), len(spectrum)):
         raise SegueError(f"model: the files in {folder} do not belong together")
     if items.width != len(numbers) or len(axes) != len(numbers) or len(degrees) != len(numbers):
         raise SegueError(f"model: the files in {folder} do not belong together")
@@ -148,4 +168,6 @@ def load(folder: Path, device: torch.device) -> Exported:
         longest,
         items if len(items.weights) else None,
         low if axes.shape[1] else None,
+        Newcomers(fresh, torch.from_numpy(vectors).to(device), positions(numbers, fresh)) if len(fresh) else None,
+        quota,
     )

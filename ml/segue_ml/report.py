@@ -54,6 +54,7 @@ def report(evaluation: dict[str, Any]) -> str:
     parts += _calibration(evaluation["calibration"])
     parts += _robustness(evaluation["robustness"], metrics["model"], k)
     parts += _accuracy(evaluation["accuracy"])
+    parts += _new_artists(evaluation["newArtists"], k)
     parts += _mattered(evaluation["mattered"])
     parts += _feedback(evaluation["feedback"])
     settings = [[name, f"{value:g}"] for name, value in evaluation["hyperparameters"].items()]
@@ -131,6 +132,21 @@ def _accuracy(found: dict[str, Any] | None) -> list[str]:
         bars("accuracy by release", [
             Bar(f"{one['release'][:15]} {one['variant'][:5]}", one["accuracy"], one["interval"]) for one in latest
         ]),
+    ]
+
+
+def _new_artists(found: dict[str, Any], k: int) -> list[str]:
+    rows = [
+        [name, f"{one['without']:.4f}", f"{one['with']:.4f}", f"{one['difference']:+.4f} ({_ends(one['interval'])})"]
+        for name, one in ((name, found[name]) for name in (f"recall@{k}", f"ndcg@{k}"))
+    ]
+    rows.append(["places with a new artist", f"{found['slots']['without']:.1%}", f"{found['slots']['with']:.1%}", ""])
+    return [
+        f"<h2>New artists</h2><p>{found['artists']:,} artists, {found['catalogue']:.1%} of the catalogue, had fewer than "
+        f"{found['listeners']} listeners at the cutoff, all of the last {found['days']:g} days. With {found['share']:.1%} of the "
+        f"places kept for them {found['surfaced']:.1%} of them are in some list, and {found['played']:.1%} of these places hold "
+        "an artist that the listener then played. Below, what was played of new artists counts, too.</p>",
+        _table(["", "without", "with", "difference"], rows),
     ]
 
 

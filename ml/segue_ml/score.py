@@ -6,26 +6,27 @@ import base64
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from .blend import combined
+from .best import Best
+from .blend import fold_in
 from .errors import SegueError
 from .export import Exported
 from .ials import Rows, confidence, contributions
+from .newcomers import positions
 from .pairs import Pairs
+from .quota import Surfacing
 from .segments import EVERYBODY, fallback, segment_of
 from .similar import Similar
-from .top import top_k
 from .value import MAX_ARTIST, MAX_ITEMS, Value, encode
 from .vectors import encode_part
 
 MOST_REASONS = 5
 LISTENERS_AT_ONCE = 2048
-SCORES_AT_ONCE = 6 << 20  # 24 MiB: glibc keeps blocks below 32 MiB, larger ones cost page faults every time
 # Of the vectors that serving loads; a part's line stays below 1 MiB at any rank.
 PART_ARTISTS = 512
 MOST_PARTS = 16
@@ -127,15 +128,23 @@ class Scorer:
         self._stamp = {"generated_at": generated_at, "release_tag": release_tag}
         self._size = size
         self._similar = Similar(exported, size)
+        self._best = Best(exported.blend, size)
         self._strongest = None if exported.neighbours is None else exported.neighbours.strongest()
         low = exported.filter
         self._longest_filter = 0.0 if low is None else float(low.outputs().norm(dim=1).max())
+        new = exported.newcomers
+        width = len(exported.artist_numbers)
+        self._surfacing = None if new is None else Surfacing(new, exported.quota, size, width, release_tag)
+        self._numbers = exported.artist_numbers if new is None else np.append(exported.artist_numbers, new.numbers)
+        factors = exported.model.artists
+        self._factors = factors if new is None else torch.cat([factors, new.vectors])
 
     def lines(self, body: bytes) -> list[str]:
         """Output lines `<listener id or segment> <value, base64>` in the input's order; empty lines are skipped."""
         requests = [parse(line, at) for at, line in enumerate(body.split(b"\n"), 1) if line.strip()]
         values: list[Value | bytes | None] = [None] * len(requests)
         similar: list[int] = []
+        newly: list[int] = []
         personal: list[tuple[int, np.ndarray, np.ndarray]] = []
         for at, request in enumerate(requests):
             if request.name.startswith("~"):
@@ -148,8 +157,12 @@ class Scorer:
             positions, weights = self._history(request)
             if len(positions):
                 personal.append((at, positions, weights))
+            elif request.listener:
+                newly.append(at)
             else:
                 values[at] = self._segment(request)
+        for at, value in zip(newly, self._without_history([requests[at] for at in newly]), strict=True):
+            values[at] = value
         found = self._similar.of([requests[at].artists[0] for at in similar])
         for at, (artists, scores) in zip(similar, found, strict=True):
             values[at] = Value("similar", artists=artists, scores=scores, reasons=[0] * len(artists), **self._stamp)
@@ -167,10 +180,9 @@ class Scorer:
 
     def _history(self, request: Request) -> tuple[np.ndarray, np.ndarray]:
         """Positions and weights of the artists that the model knows and the listener likes at all."""
-        numbers = self._exported.artist_numbers
         artists, weights = np.array(request.artists, np.int64), np.array(request.weights, np.float32)
-        at = np.minimum(np.searchsorted(numbers, artists), len(numbers) - 1)
-        use = (numbers[at] == artists) & (weights > 0) if len(artists) else np.zeros(0, bool)
+        at = positions(self._exported.artist_numbers, artists)
+        use = (at >= 0) & (weights > 0)
         order = np.argsort(at[use])
         return at[use][order], weights[use][order]
 
@@ -187,6 +199,49 @@ class Scorer:
             **self._stamp,
         )
 
+    def _without_history(self, requests: list[Request]) -> list[Value]:
+        """Lists of the listeners' segments, with newcomers by what the segment plays."""
+        lists = [self._segment(request) for request in requests]
+        if self._surfacing is None or not requests:
+            return lists
+        names = sorted({fallback(request.segment, self._exported.segments) for request in requests})
+        vectors = self._vectors(names)
+        own = [names.index(fallback(request.segment, self._exported.segments)) for request in requests]
+        top = np.zeros((len(requests), self._size), np.int64)
+        scores = np.full(top.shape, -np.inf, np.float32)
+        for row, value in enumerate(lists):
+            top[row, : len(value.artists)] = positions(self._exported.artist_numbers, np.array(value.artists, np.int64))
+            scores[row, : len(value.artists)] = value.scores
+        artists, kept = self._surfacing.into(
+            torch.from_numpy(top).to(self._device),
+            torch.from_numpy(scores).to(self._device),
+            vectors[own],
+            [request.name for request in requests],
+            self._played(requests, self._exported.newcomers.numbers),
+        )
+        listed, kept = torch.isfinite(kept).cpu().numpy(), kept.cpu().numpy()
+        numbers = self._numbers[artists.cpu().numpy()]
+        return [
+            replace(
+                value,
+                artists=numbers[row][listed[row]].tolist(),
+                scores=kept[row][listed[row]].tolist(),
+                reasons=[0] * int(listed[row].sum()),
+            )
+            for row, value in enumerate(lists)
+        ]
+
+    def _vectors(self, segments: list[str]) -> Tensor:
+        """Vectors [segments, k] of listeners who play what a segment's list holds, by its scores."""
+        model, numbers = self._exported.model, self._exported.artist_numbers
+        found = [self._exported.segments[name] for name in segments]
+        rows = np.repeat(np.arange(len(found)), [len(artists) for artists, _ in found])
+        columns = positions(numbers, np.concatenate([np.array(artists, np.int64) for artists, _ in found]))
+        weights = np.concatenate([np.array(scores, np.float32) for _, scores in found])
+        known = columns >= 0
+        history = Pairs.build(rows[known], columns[known], weights[known], (len(found), len(numbers)))
+        return fold_in(model, history, self._device)
+
     def _personal(self, requests: list[Request], histories: list[tuple[np.ndarray, np.ndarray]]) -> list[Value]:
         model, numbers = self._exported.model, self._exported.artist_numbers
         lengths = [len(positions) for positions, _ in histories]
@@ -197,12 +252,16 @@ class Scorer:
         trust = confidence(weights, model.settings.strength)
         rows = Rows(pairs, trust, model.settings.rank, self._device)
         vectors = model.listeners(rows)
-        scores, top = self._top(vectors, pairs, self._played(requests))
+        scores, top = self._best.of(vectors, pairs, self._played(requests, numbers))
+        if self._surfacing is not None:
+            names = [request.name for request in requests]
+            played = self._played(requests, self._exported.newcomers.numbers)
+            top, scores = self._surfacing.into(top, scores, vectors, names, played)
         share = (scores / self._bound(vectors, pairs)).clamp(-1.0, 1.0)
         scaled = (share.sign() * share.abs().sqrt()).cpu().numpy()  # SCORE_RULE in export.py
         listed = torch.isfinite(scores).cpu().numpy()
         sources = self._sources(rows, top)
-        artists = numbers[top.cpu().numpy()]
+        artists = self._numbers[top.cpu().numpy()]
         return [
             self._value(artists[row][listed[row]], scaled[row][listed[row]], sources[row][listed[row]])
             for row in range(len(requests))
@@ -218,30 +277,14 @@ class Scorer:
             bound = bound + self._exported.filter.listeners(pairs).norm(dim=1) * self._longest_filter
         return bound.clamp_min(1e-20).unsqueeze(1)
 
-    def _played(self, requests: list[Request]) -> tuple[Tensor, Tensor]:
-        """Rows and positions of every artist that must not be listed: all that were played, liked or not."""
-        numbers = self._exported.artist_numbers
+    def _played(self, requests: list[Request], numbers: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Rows and positions among these artists of every one that must not be listed: all that were played, liked or
+        not."""
         rows = np.repeat(np.arange(len(requests)), [len(request.artists) for request in requests])
         played = np.concatenate([np.array(request.artists, np.int64) for request in requests])
-        at = np.minimum(np.searchsorted(numbers, played), len(numbers) - 1)
-        known = numbers[at] == played
+        at = positions(numbers, played)
+        known = at >= 0
         return torch.from_numpy(rows[known]).to(self._device), torch.from_numpy(at[known]).to(self._device)
-
-    def _top(self, vectors: Tensor, pairs: Pairs, played: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        """The best artists by score, in blocks of listeners: at most SCORES_AT_ONCE scores at a time, or one listener's."""
-        count = len(self._exported.artist_numbers)
-        step = max(1, SCORES_AT_ONCE // max(1, count))
-        score = combined(self._exported.blend, vectors, pairs)
-        best, where = [], []
-        for first in range(0, len(vectors), step):
-            last = min(first + step, len(vectors))
-            scores = score(torch.arange(first, last, device=self._device))
-            inside = (played[0] >= first) & (played[0] < last)
-            scores[played[0][inside] - first, played[1][inside]] = -torch.inf
-            values, indices = top_k(scores, self._size)
-            best.append(values)
-            where.append(indices)
-        return torch.cat(best), torch.cat(where)
 
     def _sources(self, rows: Rows, top: Tensor) -> np.ndarray:
         """The played artists that add most to each item's score, most first: numbers [listeners, items, 2 or fewer
@@ -250,19 +293,23 @@ class Scorer:
         low, deep = self._exported.filter, MOST_REASONS
         result = np.zeros((*top.shape, deep), np.int64)
         padded = torch.cat([model.artists, model.artists.new_zeros(1, model.artists.shape[1])])
+        # Newcomers have factors alone.
+        width = len(numbers)
         for at, columns, trust, counts in rows.blocks:
             factors = padded[columns.long()]
             diagonal = model.diagonal(counts)
             targets = top[at]
-            shares = contributions(factors, trust, diagonal, model.artists[targets])
+            shares = contributions(factors, trust, diagonal, self._factors[targets])
+            new, targets = (targets >= width).unsqueeze(2), targets.clamp_max(width - 1)
             if self._exported.neighbours is not None:
                 shape = shares.shape
                 sources = columns.long().unsqueeze(1).expand(shape)
-                shares = shares + self._exported.neighbours.between(sources, targets.unsqueeze(2).expand(shape))
+                between = self._exported.neighbours.between(sources, targets.unsqueeze(2).expand(shape))
+                shares = shares + between.masked_fill(new, 0.0)
             if low is not None:
-                known = columns.long().clamp_max(len(numbers) - 1)
+                known = columns.long().clamp_max(width - 1)
                 parts = low.outputs(targets) @ low.inputs(known).transpose(1, 2)
-                shares = shares + parts.masked_fill((columns == len(numbers)).unsqueeze(1), 0.0)
+                shares = shares + parts.masked_fill((columns == width).unsqueeze(1) | new, 0.0)
             value, best = torch.topk(shares, min(deep, shares.shape[2]), dim=2)
             chosen = columns.long().unsqueeze(1).expand(-1, top.shape[1], -1).gather(2, best)
             found = np.append(numbers, 0)[chosen.cpu().numpy()]

@@ -35,13 +35,16 @@ from .group import Group, join
 from .honest import by_group, calibration, gaps, robustness
 from .ials import SETTINGS, Model, Settings, default_settings, train
 from .mattered import what_mattered
+from .newcomers import Catalogue, find_newcomers
 from .pairs import Pairs
+from .quota import Quota
 from .report import report
 from .runtime import Clock, choose_device, peak_memory, rows_that_fit, say, set_up
 from .segments import segment_lists
 from .sharded import train_packed
 from .shards import PAIRS, Spill, sampled
 from .shown import accuracy, read_impressions
+from .surfaced import judge_quota
 from .terms import Choice
 from .tune import MOST_SWEEPS, choose, search
 
@@ -82,6 +85,11 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--rows-at-once", type=int, default=PAIRS, help="rows from disk that are handled together")
     parser.add_argument("--scratch", type=Path, help="folder for rows that go by disk; default: the system's")
     parser.add_argument("--feedback", choices=("learn", "given"), default="learn", help="weights of likes, clicks and skips, and their decay")
+    quota = Quota()
+    parser.add_argument("--new-artists-share", type=float, default=quota.share, help="of a list's places, for new artists")
+    parser.add_argument("--new-artists-after", type=int, default=quota.after, help="places before the first new artist")
+    parser.add_argument("--new-artists-listeners", type=int, default=quota.listeners, help="an artist is new with fewer")
+    parser.add_argument("--new-artists-days", type=float, default=quota.days, help="an artist is new from its first listener on")
     parser.add_argument("--tune-seconds", type=float, default=0.0, help="time to search settings; 0 takes the defaults")
     for name, kind in SETTINGS:
         parser.add_argument(f"--{name.replace('_', '-')}", type=kind, help="fix this setting; default: by the size of the data")
@@ -142,7 +150,7 @@ class _Job:
     def _read(self, share: float) -> None:
         options = self.options
         folders = {"interactions": options.interactions, "listeners": options.listeners, "artists": options.artists}
-        artists = self.spill.artist_numbers if self.spill else None
+        artists, self.share = self.spill.artist_numbers if self.spill else None, share
         keep = (lambda table: sampled(table, share)) if share < 1 else None
         self.data = read_dataset(**folders, keep=keep, artist_numbers=artists)
         self.impressions = read_impressions(options.impressions, self.data, keep)
@@ -153,6 +161,10 @@ class _Job:
         say(f"{len(self.data.rows):,} interactions of {height:,} listeners with {width:,} artists{part}, on {self.device}")
         if self.spill:
             say(f"factors by {self.group.size} processes, {self.spill.total:,} interactions on disk")
+        self.catalogue = Catalogue.read(options.artists)
+        self.quota = Quota(
+            options.new_artists_share, options.new_artists_after, options.new_artists_listeners, options.new_artists_days
+        ).check()
         self.lineage = {"data": data_digest(folders), "code": code_digest(), "seed": options.seed}
         fixed = {name: getattr(options, name) for name, _ in SETTINGS}
         identity = {**self.lineage, "fixed": fixed, "tune": options.tune_seconds, "share": share, "feedback": options.feedback}
@@ -234,6 +246,9 @@ class _Job:
             for name, ranking in self.rankings.items()
         }
         self.robustness = robustness(self.past, holdout, self.device, K, seed)
+        self.surfaced = judge_quota(
+            self.past.model, self.catalogue, self.quota, self.data, holdout, self.rankings["model"], seed, self.share
+        )
         for name, value in self.metrics["model"].items():
             say(f"eval {name}={value:.6f};")
         for name in ("popularity", "random", "item-knn"):
@@ -246,7 +261,10 @@ class _Job:
         with self.clock.phase("export"):
             lists = segment_lists(self.everything, data.age_groups, data.places)
             about = {"runId": options.run_id, "trainedOn": facts, "segments": len(lists), "lineage": self.lineage}
-            export(options.model_dir, self.model, data.artist_numbers, lists, about)
+            young = self.quota.young(data, int(data.times.max()) + 1, self.share)
+            listeners = np.bincount(self.everything.columns, minlength=data.shape[1])
+            newcomers = find_newcomers(self.model.model, data.artist_numbers, listeners, young, self.catalogue)
+            export(options.model_dir, self.model, data.artist_numbers, lists, about, newcomers, self.quota)
         countries = np.array([place.partition("-")[0] for place in data.places], object)
         ranking = self.rankings["model"]
         attributes = {"age_group": data.age_groups, "country": countries}
@@ -261,6 +279,7 @@ class _Job:
             "calibration": calibration(ranking, options.seed),
             "robustness": self.robustness,
             "accuracy": accuracy(self.impressions, options.seed),
+            "newArtists": self.surfaced,
             "mattered": self._mattered(),
             "feedback": self.feedback,
             "hyperparameters": settings.as_dict(),
