@@ -33,10 +33,15 @@ const problemOf = (description: string) => ({
   content: { "application/problem+json": { schema: problemSchema } },
 });
 
+const similarToFirst = {
+  similar: { operationId: "getSimilarArtists", parameters: { id: "$response.body#/items/0/artistId" } },
+};
+
 const begun = {
   "202": {
     ...jsonOf("It has begun; `location` says where to look", privacyBegunSchema),
     headers: z.object({ location: z.string(), "retry-after": z.string() }),
+    links: { status: { operationId: "getRequest", parameters: { id: "$response.body#/requestId" } } },
   },
   "400": problemOf("A parameter is wrong"),
   "403": problemOf("The token is another listener's"),
@@ -91,10 +96,13 @@ export const openApiDocument = () =>
           summary: "Artists for one listener, best first",
           requestParams: { path: idPathSchema, query: recommendationsQuerySchema },
           responses: {
-            "200": jsonOf(
-              "The listener's list, else one computed from their last clicks and plays, else that of their age group and place, else the popular one",
-              recommendationsSchema,
-            ),
+            "200": {
+              ...jsonOf(
+                "The listener's list, else one computed from their last clicks and plays, else that of their age group and place, else the popular one",
+                recommendationsSchema,
+              ),
+              links: similarToFirst,
+            },
             "400": problemOf("A parameter is wrong"),
             "403": problemOf("The token is another listener's"),
             "503": problemOf("No release is published, or the cache is away and no popular list is known"),
@@ -112,6 +120,7 @@ export const openApiDocument = () =>
           responses: {
             "200": {
               ...jsonOf("The popular list", popularSchema),
+              links: similarToFirst,
               headers: z.object({ etag: z.string(), "cache-control": z.string() }),
             },
             "304": { description: "The list is the one that `if-none-match` names" },

@@ -18,7 +18,7 @@ import {
 } from "@aws-sdk/client-lambda";
 import { ListBucketsCommand, S3Client } from "@aws-sdk/client-s3";
 import { ListModelPackageGroupsCommand, ListModelsCommand, SageMakerClient } from "@aws-sdk/client-sagemaker";
-import { ListStateMachinesCommand, SFNClient } from "@aws-sdk/client-sfn";
+import { ListExecutionsCommand, ListStateMachinesCommand, SFNClient } from "@aws-sdk/client-sfn";
 import { Client } from "pg";
 import { type Account, startAccount } from "../../laptop/account";
 import { type Answer, ApiClient } from "../../laptop/client/api";
@@ -32,6 +32,8 @@ import { type CdkTarget, cdk } from "../../laptop/deploy";
 import { generate } from "../../laptop/generator";
 import { ensurePython } from "../../laptop/python";
 import { readCalls } from "../support/calls";
+import { fuzz, signing, validate } from "../support/fuzz";
+import { tool } from "../support/tool";
 
 /**
  * One deployment's whole life on the emulated account, in order: deploy, events good and bad, a run, recommendations, a
@@ -43,6 +45,7 @@ const callsFile = join(root, ".segue", "test", "calls.jsonl");
 const minutes = (count: number) => count * 60_000;
 const quiet = { onEntered: () => {}, onEnded: () => {} };
 
+let python: string;
 let account: Account;
 let target: CdkTarget;
 let deployment: Deployment;
@@ -70,7 +73,7 @@ async function deployWith(change: string): Promise<void> {
 }
 
 beforeAll(async () => {
-  const python = await ensurePython({ root, log: () => {} });
+  python = await ensurePython({ root, log: () => {} });
   await rm(callsFile, { force: true });
   account = await startAccount({ stateDir, python, callsFile, log: () => {} });
   target = {
@@ -396,6 +399,50 @@ describe("a deployment", () => {
       expect((await api.get("/v1/listeners/l00001/recommendations")).status).toBe(200);
     },
     minutes(3),
+  );
+
+  const release = (...args: string[]) => tool(account.environment, "release/index", "--env", "laptop", ...args);
+
+  test("shows and changes what serves by `npm run release`", async () => {
+    const { release: champion } = await lake.json<{ release: string }>("releases/champion.json");
+    const rows = release("list");
+    expect(rows).toMatchObject({ status: 0, error: "" });
+    expect(rows.out).toMatch(new RegExp(`^${champion} .* ready +champion$`, "m"));
+    expect(release("pin")).toMatchObject({ status: 0, out: `${champion} serves, pinned\n` });
+    expect(release("promote", champion)).toMatchObject({ status: 0, out: `${champion} serves\n` });
+    // There was none before the first.
+    expect(release("rollback")).toMatchObject({ status: 1, error: expect.stringMatching(/nothing served before/) });
+    expect(release("promote", "20200101t000000-00000000")).toMatchObject({
+      status: 1,
+      error: expect.stringMatching(/20200101t000000-00000000/),
+    });
+    expect((await api.get("/v1/health")).body).toEqual({ status: "ok", release: champion });
+  });
+
+  test(
+    "answers what its document says, whatever it is sent: no 5xx",
+    async () => {
+      const document = join(root, "docs", "openapi.json");
+      await validate(python, document);
+      const given = process.env.SEGUE_FUZZ_EXAMPLES;
+      const signed = await signing(deployment.apiUrl, account.region, awsOptions(account).credentials);
+      const { passed, cases, output } = await fuzz(python, document, signed.url, given ? Number(given) : undefined);
+      signed.close();
+      expect(passed ? "passed" : output).toBe("passed");
+      expect(cases).toBeGreaterThan(200);
+      expect(Object.keys(signed.answers).filter((status) => Number(status) >= 500)).toEqual([]);
+      expect(Object.keys(signed.answers)).toEqual(expect.arrayContaining(["200", "202", "304", "400", "404"]));
+      console.info(`${cases} cases, ${signed.repeated()} repeated; answers ${JSON.stringify(signed.answers)}`);
+
+      // What the requests began comes to its end as well.
+      const states = client(SFNClient);
+      const { stateMachines = [] } = await states.send(new ListStateMachinesCommand({}));
+      const { stateMachineArn } = stateMachines.find(({ name }) => /privacy/.test(name ?? ""))!;
+      const begun = async () => (await states.send(new ListExecutionsCommand({ stateMachineArn }))).executions ?? [];
+      while ((await begun()).some(({ status }) => status === "RUNNING")) await sleep(500);
+      expect((await begun()).filter(({ status }) => status !== "SUCCEEDED")).toEqual([]);
+    },
+    minutes(5),
   );
 
   test(

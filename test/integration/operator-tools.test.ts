@@ -1,5 +1,3 @@
-import { spawnSync } from "node:child_process";
-import { join } from "node:path";
 import {
   CloudWatchLogsClient,
   CreateLogGroupCommand,
@@ -15,11 +13,11 @@ import { awsAccount } from "../../tools/doctor/account";
 import { examine, mendAll } from "../../tools/doctor/checks";
 import { synthesize } from "../../tools/templates";
 import { startTestAccount, type TestAccount } from "../support/account";
+import { tool as runTool } from "../support/tool";
 
 /** Each command is a process that synthesizes an environment. */
 jest.setTimeout(180_000);
 
-const root = join(__dirname, "../..");
 let emulated: TestAccount;
 
 beforeAll(async () => {
@@ -27,19 +25,7 @@ beforeAll(async () => {
 }, 90_000);
 afterAll(async () => emulated?.end());
 
-/** Runs a command of the operator's as somebody would, against the emulated account. */
-function tool(name: string, ...args: string[]) {
-  const { status, stdout, stderr } = spawnSync(
-    process.execPath,
-    [join(root, "node_modules/tsx/dist/cli.mjs"), join(root, "tools", `${name}.ts`), ...args],
-    {
-      cwd: root,
-      encoding: "utf8",
-      env: { PATH: process.env.PATH, HOME: process.env.HOME, NODE_NO_WARNINGS: "1", ...emulated.account.environment },
-    },
-  );
-  return { status, out: stdout, error: stderr };
-}
+const tool = (name: string, ...args: string[]) => runTool(emulated.account.environment, name, ...args);
 
 /**
  * The tools as an operator starts them, on an emulated account; CDK's own bootstrap by `--fix` is in deploy.test.ts. What stays on stand-ins,
