@@ -5,14 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from conftest import Job
 from hypothesis import given
 from hypothesis import strategies as st
 from segue_ml import best as module
+from segue_ml import score as scoring
 from segue_ml.best import Best
 from segue_ml.blend import Blend, combined
+from segue_ml.export import load
 from segue_ml.ials import Model, Ridge, Settings
 from segue_ml.neighbours import assemble
 from segue_ml.pairs import Pairs
+from segue_ml.score import Scorer
 from segue_ml.spectral import LowPass
 
 CPU = torch.device("cpu")
@@ -87,3 +91,12 @@ def test_memory_does_not_grow_with_the_artists(monkeypatch: pytest.MonkeyPatch) 
     history = Pairs.build(*np.zeros((3, 0), int), (600, len(factors)))
     Best(Blend(model), 20).of(torch.randn(600, 4), history, (torch.zeros(0, dtype=torch.int64),) * 2)
     assert len(widths) > 1 and max(widths) <= module.LISTENERS * (module.ARTISTS + module.TILE)
+
+
+def test_a_scorer_lists_the_same_whatever_the_blocks(trained: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = b"\n".join(b'{"listenerId":"l%d","artists":[%d,104],"weights":[2,1]}' % (n, 107 + 3 * n) for n in range(23))
+    whole = Scorer(load(trained.model, CPU), 1, 1, 20, CPU).lines(body)
+    monkeypatch.setattr(scoring, "LISTENERS_AT_ONCE", 7)
+    for name, value in zip(SIZES, (3, 8, 1, 300), strict=True):
+        monkeypatch.setattr(module, name, value)
+    assert Scorer(load(trained.model, CPU), 1, 1, 20, CPU).lines(body) == whole

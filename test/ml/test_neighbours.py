@@ -12,7 +12,8 @@ import torch
 from conftest import Job
 from hypothesis import given
 from hypothesis import strategies as st
-from segue_ml import neighbours, score
+from segue_ml import best as lists
+from segue_ml import neighbours
 from segue_ml.blend import Blend, fit
 from segue_ml.evaluate import random_holdout
 from segue_ml.export import export, load
@@ -141,7 +142,7 @@ def test_exported_scores_are_the_blend_and_bounded(tmp_path, monkeypatch: pytest
     found = load(tmp_path, CPU)
     assert found.neighbours is not None and 100 + 33 not in found.artist_numbers
     assert json.loads((tmp_path / "model.json").read_text())["settings"]["item_weight"] == 2.0
-    monkeypatch.setattr(score, "SCORES_AT_ONCE", 100)
+    monkeypatch.setattr(lists, "LISTENERS", 3)
     scorer = Scorer(found, 1, 1, 10, CPU)
     lines = []
     for row in range(30):

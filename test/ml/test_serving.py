@@ -21,7 +21,7 @@ import torch
 from conftest import Job
 from hypothesis import given
 from hypothesis import strategies as st
-from segue_ml import score, serve
+from segue_ml import best, score, serve
 from segue_ml.errors import SegueError
 from segue_ml.blend import Blend, fold_in
 from segue_ml.export import Exported, load
@@ -118,7 +118,8 @@ def test_order_batches_and_blocks_change_nothing(exported: Exported, monkeypatch
     assert [line.split(" ")[0] for line in whole] == [record["listenerId"] for record in records]
     alone = [scorer(exported).lines(body(record))[0] for record in records[:10]]
     monkeypatch.setattr(score, "LISTENERS_AT_ONCE", 7)
-    monkeypatch.setattr(score, "SCORES_AT_ONCE", 100)
+    monkeypatch.setattr(best, "LISTENERS", 3)
+    monkeypatch.setattr(best, "ARTISTS", 16)
     parts = scorer(exported).lines(b"\n" + body(*records) + b"\n\n")
     for others in (parts, alone):
         for one, other in zip(values(whole).values(), values(others).values(), strict=False):
