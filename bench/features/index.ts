@@ -9,6 +9,7 @@ import { availableParallelism, tmpdir, totalmem } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
 import { Command } from "commander";
+import type { Client } from "pg";
 import { exportSources } from "../../lambdas/features/engine";
 import { buildFeatures } from "../../lambdas/features/features";
 import type { Bucket } from "../../lambdas/shared/storage";
@@ -25,6 +26,8 @@ interface Figure {
   readonly engine: "Postgres" | "Spark";
   readonly events: number;
   readonly seconds: number;
+  /** Of processor, over all of the engine's processes: hardly changes with what else the machine does. 0 where the system does not say. */
+  readonly processor: number;
   /** Most memory that the engine's process held, bytes; 0 where the system does not say. */
   readonly memory: number;
   readonly interactions: number;
@@ -48,7 +51,21 @@ function peak(pid: number): number {
   return Number(kilobytes) * 1024;
 }
 
-async function measure(events: number, sparkMemory: string): Promise<Figure[]> {
+/** Seconds of processor that a process has used, and of its children that have ended when `children` is set. */
+function used(pid: number, children = false): number {
+  const file = `/proc/${pid}/stat`;
+  if (!existsSync(file)) return 0;
+  const fields = readFileSync(file, "utf8")
+    .replace(/^.*\) /, "")
+    .split(" ")
+    .map(Number);
+  // utime, stime, cutime, cstime of proc(5), in hundredths of a second.
+  const ticks = fields.slice(11, children ? 15 : 13).reduce((sum, field) => sum + field, 0);
+  return ticks / 100;
+}
+
+/** @param engines what to measure; the events lie in Postgres first, as Spark's export comes from there */
+async function measure(events: number, engines: readonly string[], sparkMemory: string): Promise<Figure[]> {
   const folder = await mkdtemp(path.join(tmpdir(), "segue-bench-"));
   const database = await startDatabase();
   try {
@@ -58,13 +75,9 @@ async function measure(events: number, sparkMemory: string): Promise<Figure[]> {
     await admin.query(fillSql(events));
     await admin.query("ANALYZE");
     const client = await database.connect("segue_features");
-    const { rows } = await client.query<{ pid: number }>("SELECT pg_backend_pid() AS pid");
-    say("features in Postgres");
-    const start = performance.now();
-    const { counts } = await buildFeatures(client, fileBucket(path.join(folder, "postgres")), run);
-    const seconds = (performance.now() - start) / 1000;
-    const memory = peak(rows[0]!.pid) + process.resourceUsage().maxRSS * 1024;
-    const postgres: Figure = { engine: "Postgres", events, seconds, memory, interactions: counts.interactions };
+    const figures: Figure[] = [];
+    if (engines.includes("postgres")) figures.push(await measurePostgres(client, folder, events));
+    if (!engines.includes("spark")) return figures;
 
     const lake = path.join(folder, "lake");
     const exported = await exportSources(client, fileBucket(lake), run);
@@ -90,20 +103,42 @@ async function measure(events: number, sparkMemory: string): Promise<Figure[]> {
     const [outcome] = await runSpark([{ lake, runId: run.runId, asOf: AS_OF.toISOString(), ...exported }], settings);
     if (!outcome?.counts) throw new Error(`Spark: ${outcome?.error}`);
     const spark: Figure = { engine: "Spark", events, ...outcome, interactions: outcome.counts.interactions ?? 0 };
-    if (spark.interactions !== postgres.interactions) {
+    const [other = spark] = figures;
+    if (spark.interactions !== other.interactions)
       throw new Error(
-        `Postgres has ${postgres.interactions} interactions, Spark ${spark.interactions}: not the same work`,
+        `Postgres has ${other.interactions} interactions, Spark ${spark.interactions}: not the same work`,
       );
-    }
-    return [postgres, spark];
+    return [...figures, spark];
   } finally {
     await database.stop().catch(() => {});
     await rm(folder, { recursive: true, force: true });
   }
 }
 
+async function measurePostgres(client: Client, folder: string, events: number): Promise<Figure> {
+  const { rows } = await client.query<{ pid: number }>("SELECT pg_backend_pid() AS pid");
+  const { pid } = rows[0]!;
+  // Parallel workers are the server's children as the session's own process is.
+  const server = Number(
+    /\) \S (\d+)/.exec(existsSync(`/proc/${pid}/stat`) ? readFileSync(`/proc/${pid}/stat`, "utf8") : "")?.[1] ?? 0,
+  );
+  const processor = () => used(pid) + used(server, true) + used(process.pid);
+  say("features in Postgres");
+  const before = processor();
+  const start = performance.now();
+  const { counts } = await buildFeatures(client, fileBucket(path.join(folder, "postgres")), run);
+  return {
+    engine: "Postgres",
+    events,
+    seconds: (performance.now() - start) / 1000,
+    processor: processor() - before,
+    memory: peak(pid) + process.resourceUsage().maxRSS * 1024,
+    interactions: counts.interactions,
+  };
+}
+
 /** How a figure grows with the events between two sizes: 1 is linear. */
-const exponent = (a: Figure, b: Figure, of: "seconds" | "memory") =>
+const exponent = (a: Figure, b: Figure, of: "seconds" | "processor" | "memory") =>
   Math.log(b[of] / a[of]) / Math.log(b.events / a.events);
 
 function report(figures: readonly Figure[]): void {
@@ -114,18 +149,18 @@ function report(figures: readonly Figure[]): void {
   for (const engine of ["Postgres", "Spark"] as const) {
     const mine = figures.filter((figure) => figure.engine === engine);
     mine.forEach((figure, i) => {
-      const { events, seconds, memory, interactions } = figure;
+      const { events, seconds, processor, memory, interactions } = figure;
       const before = mine[i - 1];
       const growth = before
-        ? `, grows by ${exponent(before, figure, "seconds").toFixed(2)} in time, ${exponent(before, figure, "memory").toFixed(2)} in memory`
+        ? `, grows by ${exponent(before, figure, "seconds").toFixed(2)} in time, ${exponent(before, figure, "processor").toFixed(2)} in processor time, ${exponent(before, figure, "memory").toFixed(2)} in memory`
         : "";
       const each = ((seconds / events) * 1e6).toFixed(1).padStart(6);
       console.log(
-        `${engine.padEnd(9)} ${String(events / 1e6).padStart(4)} M events (${interactions} interactions) ${seconds.toFixed(1).padStart(8)} s ${each} µs an event ${gb(memory).padStart(6)} GB${growth}`,
+        `${engine.padEnd(9)} ${String(events / 1e6).padStart(4)} M events (${interactions} interactions) ${seconds.toFixed(1).padStart(8)} s ${each} µs an event ${processor.toFixed(1).padStart(8)} s of processor ${gb(memory).padStart(6)} GB${growth}`,
       );
     });
-    const last = mine.at(-1)!;
-    if (engine === "Postgres") {
+    const last = mine.at(-1);
+    if (last && engine === "Postgres") {
       const most = (FUNCTION_LIMIT / last.seconds) * last.events;
       console.log(
         `          the function's ${FUNCTION_LIMIT / 60} minutes hold about ${Math.round(most / 1e6)} M events at this rate`,
@@ -133,23 +168,31 @@ function report(figures: readonly Figure[]): void {
     }
   }
   for (const figure of figures.filter(({ engine }) => engine === "Postgres")) {
-    const spark = figures.find(({ engine, events }) => engine === "Spark" && events === figure.events)!;
-    console.log(`Postgres / Spark at ${figure.events / 1e6} M: ${(figure.seconds / spark.seconds).toFixed(2)}`);
+    const spark = figures.find(({ engine, events }) => engine === "Spark" && events === figure.events);
+    if (!spark) continue;
+    const ratio = (of: "seconds" | "processor") => (figure[of] / spark[of]).toFixed(2);
+    console.log(
+      `Postgres / Spark at ${figure.events / 1e6} M: ${ratio("seconds")} in time, ${ratio("processor")} in processor time`,
+    );
   }
 }
 
 async function main() {
-  const { millions, sparkMemory } = new Command("npm run bench:features --")
+  const { millions, engines, sparkMemory } = new Command("npm run bench:features --")
     .description("Time and memory of a run's features in Postgres and on Spark.")
     .option("--millions <list>", "events of each size, in millions", "1,10,50")
+    .option("--engines <list>", "which to measure", "postgres,spark")
     .option("--spark-memory <size>", "memory of Spark's process", "8g")
     .parse()
-    .opts<{ millions: string; sparkMemory: string }>();
+    .opts<{ millions: string; engines: string; sparkMemory: string }>();
   const sizes = millions.split(",").map(Number);
   if (!sizes.length || sizes.some((size) => !(size > 0)))
     throw new Error(`--millions ${millions}: must be numbers above 0, such as 1,10,50`);
+  const chosen = engines.split(",");
+  if (chosen.some((engine) => engine !== "postgres" && engine !== "spark"))
+    throw new Error(`--engines ${engines}: must be postgres, spark, or both with a comma between`);
   const figures: Figure[] = [];
-  for (const size of sizes) figures.push(...(await measure(Math.round(size * 1e6), sparkMemory)));
+  for (const size of sizes) figures.push(...(await measure(Math.round(size * 1e6), chosen, sparkMemory)));
   report(figures);
 }
 

@@ -45,6 +45,8 @@ export interface SparkRun {
 /** What became of a run: seconds and the counts, or the job's error. */
 export interface SparkOutcome {
   readonly seconds: number;
+  /** Seconds of processor of Java's process and Spark's Python workers; 0 where the system does not say. */
+  readonly processor: number;
   /** Of Java's process: its peak, bytes. */
   readonly memory: number;
   readonly counts?: Record<string, number>;
