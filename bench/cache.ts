@@ -4,6 +4,7 @@
  */
 import { Loader } from "../lambdas/publish/load";
 import { Cache } from "../lambdas/shared/cache";
+import { pseudonym } from "../lambdas/shared/pseudonym";
 import { cacheKeys, releaseTag } from "../lambdas/shared/release";
 import { encodeValue, type Value } from "../lambdas/shared/value";
 import { startValkey, type TestValkey } from "../test/support/valkey";
@@ -14,6 +15,8 @@ const REASONS = 5;
 const SIZES = [10_000, 100_000, 1_000_000];
 /** JSON is loaded for fewer listeners: a million take gigabytes, and bytes per listener do not change. */
 const JSON_LISTENERS = 100_000;
+
+const KEY = Buffer.alloc(32, 7);
 
 const listOf = (i: number): Value => ({
   source: "personal",
@@ -53,7 +56,9 @@ interface Loaded {
 /** Loads into a server of its own: one that was emptied gives its memory back only in time. */
 async function load(stored: "packed" | "JSON", listeners: number): Promise<Loaded> {
   console.error(`loading ${listeners.toLocaleString("en-US")} lists, ${stored}`);
-  const valkey = await startValkey({ publish: "on >token ~* -@all +get +set +cluster|slots +client|setname" });
+  const valkey = await startValkey({
+    publish: "on >token ~* -@all +get +set +hset +expire +cluster|slots +client|setname",
+  });
   try {
     return await loadInto(valkey, stored, listeners);
   } finally {
@@ -76,11 +81,14 @@ async function loadInto(valkey: TestValkey, stored: "packed" | "JSON", listeners
   try {
     await cache.set({ key: "segue:warm", value: "", seconds: 1000 });
     const [before, server] = [await used(), await serverSeconds()];
-    const encode = stored === "packed" ? encodeValue : jsonOf;
+    const packed = stored === "packed";
+    const encode = packed ? encodeValue : jsonOf;
+    // A straightforward service keeps each document under a key of its own.
+    const nameOf = packed ? (id: string) => cacheKeys.listener(RELEASE, id) : (id: string) => `r:${RELEASE}:l:${id}`;
     const loader = new Loader(cache, 86_400);
     const [start, cpu] = [performance.now(), process.cpuUsage()];
     for (let i = 0; i < listeners; i += 1) {
-      await loader.add(cacheKeys.listener(RELEASE, `l${String(i).padStart(7, "0")}`), encode(listOf(i)));
+      await loader.add(nameOf(pseudonym(KEY, `l${i}`)), encode(listOf(i)));
     }
     await loader.flush();
     const seconds = (performance.now() - start) / 1000;

@@ -3,8 +3,8 @@ const client = "+ping +asking +client|setname +client|setinfo +cluster|slots +cl
 
 /** What each user may do: keys of releases (`r:`), of listeners (`n:`) and of Segue itself (`segue:`), and nothing administrative. */
 export const cacheUsers = {
-  recommend: `on ~r:* ~n:* ~segue:* -@all +get ${client}`,
-  publish: `on ~r:* ~segue:* -@all +get +set ${client}`,
+  recommend: `on ~r:* ~n:* ~segue:* -@all +get +hget ${client}`,
+  publish: `on ~r:* ~segue:* -@all +get +hget +set +hset +expire +ttl ${client}`,
   recent: `on ~n:* -@all +get +set ${client}`,
-  erase: `on ~r:* ~n:* -@all +get +set +del ${client}`,
+  erase: `on ~r:* ~n:* -@all +get +hget +set +del +hdel ${client}`,
 } as const;

@@ -55,7 +55,9 @@ async function loadedBytes(entry: string): Promise<number> {
 const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
 
 async function main(): Promise<void> {
-  const valkey = await startValkey({ bench: "on nopass ~* -@all +get +set +cluster|slots +client|setname +info" });
+  const valkey = await startValkey({
+    bench: "on nopass ~* -@all +get +hget +set +hset +expire +cluster|slots +client|setname +info",
+  });
   // S3 for the key of listener ids.
   const s3 = createServer((_, response) => response.end(KEY));
   await new Promise<void>((resolve) => s3.listen(0, "127.0.0.1", resolve));

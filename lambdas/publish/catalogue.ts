@@ -32,7 +32,7 @@ export async function loadCatalogue(
   key: string,
   lake: Pick<Bucket, "read">,
   loader: Pick<Loader, "add">,
-): Promise<{ artists: number; known: ArtistSet }> {
+): Promise<{ artists: number; chunks: number; known: ArtistSet }> {
   const known = new ArtistSet();
   let artists = 0;
   let last = 0;
@@ -51,7 +51,7 @@ export async function loadCatalogue(
     artists += 1;
   }
   await write();
-  return { artists, known };
+  return { artists, chunks: artists > 0 ? chunkOf(last) + 1 : 0, known };
 }
 
 function readArtist(line: string, where: string): Artist {

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Cache, CacheUnavailable, type Entry } from "../shared/cache";
-import { unitHash } from "../shared/release";
+import { manifestSeconds, placeOf, secondsOf, unitHash } from "../shared/release";
 
 /** Why a release cannot be published; nothing of it serves. */
 export class PublishError extends Error {
@@ -13,11 +13,6 @@ const BATCH = 500;
 /** With the pauses below, half a minute of patience for one batch. */
 const ATTEMPTS = 10;
 const SAMPLES = 64;
-/** Lists live 0.92 to 1.1 times the TTL; the manifest 0.9 times, so that it never promises what is already gone. */
-const SHORTEST_LIST = 0.92;
-const LONGEST_LIST = 1.1;
-const MANIFEST = 0.9;
-
 /** Full jitter: https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/ */
 const pauseAfter = (attempt: number): number => Math.random() * Math.min(5000, 100 * 2 ** attempt);
 
@@ -56,8 +51,8 @@ export const fewest = (samples: readonly Sample[]): Sample[] =>
 const sha256 = (bytes: Buffer): string => createHash("sha256").update(bytes).digest("hex");
 
 /**
- * Writes entries in bounded batches, each with an expiry spread by its key so that a release does not vanish in one
- * moment, and keeps the checksums of a few, chosen by key: a repeat writes and chooses the same.
+ * Writes entries in bounded batches, all of them with an expiry, and keeps the checksums of a few, chosen by name: a repeat writes and
+ * chooses the same.
  */
 export class Loader {
   readonly #cache: Pick<Cache, "get" | "set">;
@@ -65,6 +60,8 @@ export class Loader {
   readonly #pause: (ms: number) => Promise<unknown>;
   #batch: Entry[] = [];
   #samples: Sample[] = [];
+  /** Hashes that were given their expiry: each once, and not with every field. */
+  readonly #expiring = new Set<string>();
   /** Rank of the last sample. */
   #highest = 0;
   bytes = 0;
@@ -86,8 +83,10 @@ export class Loader {
       this.#highest = unitHash(this.#samples.at(-1)!.key);
     }
     this.bytes += value.length;
-    const seconds = Math.round(this.#ttl * (SHORTEST_LIST + rank * (LONGEST_LIST - SHORTEST_LIST)));
-    this.#batch.push({ key, value, seconds });
+    const place = placeOf(key);
+    const timed = place.field === undefined || !this.#expiring.has(place.key);
+    if (timed && place.field !== undefined) this.#expiring.add(place.key);
+    this.#batch.push({ key, value, ...(timed && { seconds: secondsOf(this.#ttl, place.key) }) });
     if (this.#batch.length >= BATCH) await this.flush();
   }
 
@@ -124,7 +123,7 @@ export class Loader {
 
   /** Writes the mark that the release is whole; it goes before the first list does. */
   async seal(key: string, manifest: string): Promise<void> {
-    const entry = { key, value: manifest, seconds: Math.round(this.#ttl * MANIFEST) };
+    const entry = { key, value: manifest, seconds: manifestSeconds(this.#ttl) };
     await patiently(key, () => this.#cache.set(entry), this.#pause);
   }
 }

@@ -35,7 +35,7 @@ const recordSchema = z.object({
   bytes: z.int(),
   samples: z.array(z.object({ key: z.string(), sha256: z.string() })),
 });
-const catalogueRecord = z.extend(recordSchema, { artists: z.int() });
+const catalogueRecord = z.extend(recordSchema, { artists: z.int(), chunks: z.int() });
 const fileRecord = z.extend(recordSchema, {
   name: z.string(),
   lines: z.int(),
@@ -88,11 +88,16 @@ export async function prepare(input: RunInput, stores: Stores) {
   await featuresOf(input, lake);
   for (const { key } of await lake.list(recordsOf(runId))) await lake.remove(key);
   const loader = loaderOf(stores);
-  const { artists, known } = await loadCatalogue(runId, `${folder(featuresPrefix)}catalogue.jsonl`, lake, loader);
+  const { artists, chunks, known } = await loadCatalogue(
+    runId,
+    `${folder(featuresPrefix)}catalogue.jsonl`,
+    lake,
+    loader,
+  );
   await loader.flush();
   await lake.put(found.artists, known.bytes());
   const { bytes, samples } = loader;
-  const record: z.infer<typeof catalogueRecord> = { artists, bytes, samples };
+  const record: z.infer<typeof catalogueRecord> = { artists, chunks, bytes, samples };
   await lake.put(found.catalogue, JSON.stringify(record), "application/json");
   const keys = (await lake.list(folder(scoresPrefix))).map(({ key }) => key).filter((key) => key.endsWith(".out"));
   await lake.put(found.files, JSON.stringify(keys.map((key) => ({ key }))), "application/json");
@@ -146,6 +151,7 @@ export async function finish(input: RunInput, stores: Stores): Promise<Published
     segments: sum(({ segments }) => segments),
     artists: catalogue.artists,
     bytes: catalogue.bytes + sum(({ bytes }) => bytes),
+    chunks: catalogue.chunks,
     samples,
   };
   const manifestKey = `releases/${release}/manifest.json`;

@@ -1,7 +1,7 @@
 import { type Cache, CacheUnavailable } from "../shared/cache";
 import type { Damaged, List, Lists } from "../shared/lists";
 import { type Met, readRecent, recentKey } from "../shared/recent";
-import { cacheKeys, releaseTag } from "../shared/release";
+import { cacheKeys, MOST_PARTS, releaseTag } from "../shared/release";
 import { readVectors, type Vectors } from "../shared/vectors";
 import { FoldIn } from "./fold-in";
 
@@ -9,8 +9,6 @@ import { FoldIn } from "./fold-in";
 const SIZE = 50;
 /** The champion's vectors and the challenger's. */
 const RELEASES_KEPT = 2;
-/** As many as the format allows. */
-const MOST_PARTS = 16;
 
 /** What listeners did since the last run: their latest artists, and lists computed from them. */
 export class Recent {

@@ -15,3 +15,9 @@ export const cacheEnvironment = z.object({
   ),
 });
 export type CacheEnvironment = z.infer<typeof cacheEnvironment>;
+
+/** A whole number of seconds that an entry lives. */
+export const ttlSeconds = z.pipe(
+  z.string().check(z.regex(/^[1-9]\d{1,8}$/, "expected seconds, at least 10")),
+  z.transform((text: string) => Number(text)),
+);

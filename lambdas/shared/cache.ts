@@ -2,6 +2,7 @@ import { Cluster } from "iovalkey";
 import { StandaloneConnector } from "iovalkey/built/connectors";
 import type { CacheEnvironment } from "./cache-environment";
 import { elastiCacheToken, lambdaIdentity, TOKEN_SECONDS } from "./iam-token";
+import { placeOf } from "./release";
 
 /** The cache gave no answer in time, or none at all. The cause says why. */
 export class CacheUnavailable extends Error {
@@ -22,8 +23,9 @@ export interface CacheOptions {
   readonly connectTimeout: number;
 }
 
-/** One entry to write. Without `seconds` it stays for ever. */
+/** One entry to write. Without `seconds` it stays for ever, or as long as the hash that it is a field of. */
 export interface Entry {
+  /** Its name, as `placeOf` reads it. */
   readonly key: string;
   readonly value: Buffer | string;
   readonly seconds?: number;
@@ -61,23 +63,41 @@ export class Cache {
   }
 
   /** @throws CacheUnavailable */
-  get(key: string): Promise<Buffer | null> {
-    return this.#run((cluster) => cluster.getBuffer(key));
+  get(name: string): Promise<Buffer | null> {
+    const { key, field } = placeOf(name);
+    return this.#run((cluster) => (field === undefined ? cluster.getBuffer(key) : cluster.hgetBuffer(key, field)));
   }
 
-  /** Writes one entry. @throws CacheUnavailable, or the server's refusal */
-  async set({ key, value, seconds }: Entry): Promise<void> {
-    await this.#run((cluster) => (seconds ? cluster.set(key, value, "EX", seconds) : cluster.set(key, value)));
+  /** Writes one entry; `seconds` of a field are its hash's. @throws CacheUnavailable, or the server's refusal */
+  async set({ key: name, value, seconds }: Entry): Promise<void> {
+    const { key, field } = placeOf(name);
+    await this.#run(async (cluster) => {
+      if (field === undefined) await (seconds ? cluster.set(key, value, "EX", seconds) : cluster.set(key, value));
+      // Sent together. Only the first of a hash to be written is without an expiry in between.
+      else await Promise.all([cluster.hset(key, field, value), seconds && cluster.expire(key, seconds)]);
+    });
   }
 
-  /** Replaces the value of an entry that is there, and leaves its expiry. @throws CacheUnavailable, or the server's refusal */
+  /** Replaces the value of an entry that is there and is no field, and leaves its expiry. @throws CacheUnavailable, or the server's refusal */
   async replace(key: string, value: Buffer | string): Promise<void> {
     await this.#run((cluster) => cluster.set(key, value, "KEEPTTL", "XX"));
   }
 
+  /** Lets a key live for so long from now. @returns whether it is there @throws CacheUnavailable, or the server's refusal */
+  async extend(key: string, seconds: number): Promise<boolean> {
+    return (await this.#run((cluster) => cluster.expire(key, seconds))) === 1;
+  }
+
+  /** Seconds until a key expires; undefined when it is not there, or stays. @throws CacheUnavailable */
+  async secondsLeft(key: string): Promise<number | undefined> {
+    const seconds = await this.#run((cluster) => cluster.ttl(key));
+    return seconds < 0 ? undefined : seconds;
+  }
+
   /** Removes one entry. @returns 1, or 0 when there was none @throws CacheUnavailable, or the server's refusal */
-  remove(key: string): Promise<number> {
-    return this.#run((cluster) => cluster.del(key));
+  remove(name: string): Promise<number> {
+    const { key, field } = placeOf(name);
+    return this.#run((cluster) => (field === undefined ? cluster.del(key) : cluster.hdel(key, field)));
   }
 
   close(): void {

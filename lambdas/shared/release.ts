@@ -13,6 +13,17 @@ export const releaseIdSchema = z
   .string()
   .check(z.regex(RELEASE_ID, "expected a release id like 20261122t035200-1a2b3c4d"));
 
+export const POINTER_KEY = "segue:pointer";
+/** In the lake: the champion's popular list with names, for when the cache is away. */
+export const BUNDLED_KEY = "releases/popular.json";
+/** The segment of everybody: its list is what is popular. */
+export const EVERYBODY = "@/";
+export const CHUNK_ARTISTS = 1024;
+/** Of three-byte artist numbers. */
+const MOST_CHUNKS = 2 ** 24 / CHUNK_ARTISTS;
+/** Parts of the vectors. */
+export const MOST_PARTS = 16;
+
 /** What `segue:pointer` holds: which release serves, and which is on trial for which share of the listeners. */
 const pointerSchema = z.object({
   champion: releaseIdSchema,
@@ -44,26 +55,55 @@ export const releaseManifestSchema = z.object({
   segments: z.int(),
   artists: z.int(),
   bytes: z.int(),
+  /** Of the catalogue: one more than the number of the last. */
+  chunks: z._default(z.int().check(z.gte(0)), MOST_CHUNKS),
   samples: z.array(z.object({ key: z.string(), sha256: z.string() })),
 });
 export type ReleaseManifest = z.infer<typeof releaseManifestSchema>;
 
-export const POINTER_KEY = "segue:pointer";
-/** In the lake: the champion's popular list with names, for when the cache is away. */
-export const BUNDLED_KEY = "releases/popular.json";
-/** The segment of everybody: its list is what is popular. */
-export const EVERYBODY = "@/";
-export const CHUNK_ARTISTS = 1024;
+/** The character of an entry's name between the hash that holds it and its field there; it is in no id. */
+const FIELD = "#";
 
-/** Names of everything that a release keeps in the cache. */
+/** Where an entry of the cache is: under a key of its own, or in a field of a hash. */
+export function placeOf(name: string): { readonly key: string; readonly field: string | undefined } {
+  const at = name.indexOf(FIELD);
+  return at < 0 ? { key: name, field: undefined } : { key: name.slice(0, at), field: name.slice(at + 1) };
+}
+
+/** Listener ids are keyed hashes: their characters are as good as drawn. Of 22, two choose the hash, and 12 (72 bits) are enough there. */
+const PSEUDONYM = { length: 22, bucket: 2, end: 14 };
+const BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/** One of 64 hashes, for ids that are chosen by people. */
+const bucketOf = (id: string): string => createHash("sha256").update(id).digest("base64url").slice(0, 1);
+
+/**
+ * Names of everything that a release keeps in the cache. Lists, of which there are many and small ones, are fields of hashes, as a key of
+ * its own costs each more than half of its bytes again: `docs/adr/0094-lists-lie-in-hashes.md`.
+ */
 export const cacheKeys = {
-  listener: (release: string, listenerId: string) => `r:${release}:l:${listenerId}`,
-  segment: (release: string, segment: string) => `r:${release}:s:${segment}`,
+  listener: (release: string, listenerId: string) => {
+    const { length, bucket, end } = PSEUDONYM;
+    const field = listenerId.slice(bucket, listenerId.length === length ? end : undefined);
+    return `r:${release}:l:${listenerId.slice(0, bucket)}${FIELD}${field}`;
+  },
+  segment: (release: string, segment: string) => `r:${release}:s:${bucketOf(segment)}${FIELD}${segment}`,
   chunk: (release: string, chunk: number) => `r:${release}:c:${chunk}`,
-  similar: (release: string, artistId: string) => `r:${release}:a:${artistId}`,
+  similar: (release: string, artistId: string) => `r:${release}:a:${bucketOf(artistId)}${FIELD}${artistId}`,
   vectors: (release: string, part: number) => `r:${release}:v:${part}`,
   manifest: (release: string) => `r:${release}:manifest`,
 } as const;
+
+/** Every key that a release may have but its manifest's: some thousands, however many listeners it has. */
+export function* keysOf({ release, chunks }: Pick<ReleaseManifest, "release" | "chunks">): Generator<string> {
+  for (const first of BASE64URL) {
+    for (const second of BASE64URL) yield `r:${release}:l:${first}${second}`;
+    yield `r:${release}:s:${first}`;
+    yield `r:${release}:a:${first}`;
+  }
+  for (let part = 0; part < MOST_PARTS; part += 1) yield cacheKeys.vectors(release, part);
+  for (let chunk = 0; chunk < chunks; chunk += 1) yield cacheKeys.chunk(release, chunk);
+}
 
 /** `@AGE/PLACE`; either part may be missing. */
 export const segmentOf = (ageGroup = "", place = ""): string => `@${ageGroup}/${place}`;
@@ -84,3 +124,9 @@ export function releaseTag(release: string): number {
 
 /** The same number in [0, 1) for the same text on every machine, evenly spread. */
 export const unitHash = (text: string): number => createHash("sha256").update(text).digest().readUInt32BE(0) / 2 ** 32;
+
+/** How long a key of a release lives: 0.92 to 1.1 times the TTL, spread by the key, so that a release does not vanish in one moment. */
+export const secondsOf = (ttlSeconds: number, key: string): number =>
+  Math.round(ttlSeconds * (0.92 + unitHash(key) * 0.18));
+/** Its manifest lives shorter than all else, so that it never promises what is already gone. */
+export const manifestSeconds = (ttlSeconds: number): number => Math.round(ttlSeconds * 0.9);

@@ -128,7 +128,7 @@ export class Dashboards extends Construct {
         createDashboard: config.operations.dashboard,
       }),
     });
-    this.numbers(metricsNamespace(config.name));
+    this.numbers(metricsNamespace(config.name), config.cache.ttlDays);
     this.answers(watched);
     for (const [name, machine] of Object.entries(watched.machines)) this.machine(name, machine, config);
     for (const [name, lambdaFunction] of Object.entries(watched.functions)) this.function(name, lambdaFunction, config);
@@ -140,7 +140,7 @@ export class Dashboards extends Construct {
     return alarm as Partial<Record<K, Record<string, T>>>;
   }
 
-  private numbers(namespace: string): void {
+  private numbers(namespace: string, ttlDays: number): void {
     const factory = this.monitoring.createMetricFactory();
     const groups = numbers.map(({ title, service, metrics }): CustomMetricGroup => {
       const created = Object.entries(metrics).map(([name, { alarm }]) => {
@@ -159,10 +159,28 @@ export class Dashboards extends Construct {
       undefined,
       namespace,
     );
+    const left = factory.createMetric(
+      "ChampionDays",
+      MetricStatistic.MIN,
+      "days",
+      { service: "promote" },
+      undefined,
+      namespace,
+    );
+    const expires = {
+      metric: left,
+      alarmFriendlyName: "Champion-Expires",
+      // It is renewed every six hours, to nine tenths of its time.
+      addAlarm: { Warning: { ...above(ttlDays / 2), comparisonOperator: ComparisonOperator.LESS_THAN_THRESHOLD } },
+    };
     this.monitoring.monitorCustom({
       humanReadableName: "Pipeline",
       alarmFriendlyName: "Pipeline",
-      metricGroups: [...groups, { title: "Time of an answer", metrics: [latency] }],
+      metricGroups: [
+        ...groups,
+        { title: "Time of an answer", metrics: [latency] },
+        { title: "Days that the release that serves would stay", metrics: [this.alarms ? expires : left] },
+      ],
     });
   }
 

@@ -11,6 +11,7 @@ import { Cache } from "../constructs/cache";
 import { delivered } from "../constructs/delivery";
 import { SegueFunction } from "../constructs/function";
 import { GuardedApi } from "../constructs/guarded-api";
+import { keepServing } from "../constructs/keeping";
 import { scaleCacheFunction } from "../constructs/pre-scaling";
 import { Privacy } from "../constructs/privacy";
 import { keepRecent } from "../constructs/recent";
@@ -29,6 +30,7 @@ export class ServingStack extends Stack {
     const { network, stream, lake, key, pseudonyms } = data;
     const cache = new Cache(this, "Cache", config, network, key);
     const LAKE_BUCKET = lake.bucketName;
+    const TTL_SECONDS = String(config.cache.ttlDays * 86_400);
 
     const loaders = network.attachment(this, "LoaderGroup", "cache", "s3");
     this.publish = new SegueFunction(this, "publish", {
@@ -38,7 +40,7 @@ export class ServingStack extends Stack {
       environment: {
         ...cache.variables("publish"),
         LAKE_BUCKET,
-        TTL_SECONDS: String(config.cache.ttlDays * 86_400),
+        TTL_SECONDS,
       },
       timeout: Duration.minutes(15),
       memorySize: 1024,
@@ -53,7 +55,7 @@ export class ServingStack extends Stack {
       config,
       description: "Lets a release serve, or one before it",
       schema: promoteEnvironment,
-      environment: { ...cache.variables("publish"), LAKE_BUCKET },
+      environment: { ...cache.variables("publish"), LAKE_BUCKET, TTL_SECONDS },
       timeout: Duration.minutes(1),
       attachment: loaders,
     });
@@ -61,6 +63,7 @@ export class ServingStack extends Stack {
     grantList(lake, this.promote);
     grantWrite(lake, this.promote, "releases/champion.json", "releases/popular.json");
     cache.connect("publish", loaders, this.publish, this.promote);
+    keepServing(this, this.promote);
 
     this.scaleCache = scaleCacheFunction(this, config, cache);
 

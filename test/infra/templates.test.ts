@@ -376,11 +376,25 @@ describe("settings", () => {
   });
 
   test("a schedule starts runs only where one is set", () => {
-    expect(types(dev)).not.toContain("AWS::Scheduler::Schedule");
-    expect(properties(prod, "AWS::Scheduler::Schedule")[0]).toMatchObject({
-      ScheduleExpression: "cron(0 3 * * ? *)",
-      ScheduleExpressionTimezone: "Etc/UTC",
+    const runs = (templates: typeof dev) =>
+      properties(templates, "AWS::Scheduler::Schedule").filter(({ Target }) => !Target.Input.includes("keep"));
+    expect(runs(dev)).toEqual([]);
+    expect(runs(prod)).toEqual([
+      expect.objectContaining({ ScheduleExpression: "cron(0 3 * * ? *)", ScheduleExpressionTimezone: "Etc/UTC" }),
+    ]);
+  });
+
+  test("what serves is kept from expiring without any run, by whom may do nothing else", () => {
+    const [keep] = properties(dev, "AWS::Scheduler::Schedule");
+    const promote = { "Fn::GetAtt": [expect.stringMatching(/^Promote/), "Arn"] };
+    expect(keep).toMatchObject({
+      ScheduleExpression: "rate(6 hours)",
+      Target: { Arn: promote, Input: '{"action":"keep"}' },
     });
+    const [policy] = properties(dev, "AWS::IAM::Policy").filter(({ PolicyName }) => /Scheduler/.test(PolicyName));
+    expect(policy.PolicyDocument.Statement).toEqual([
+      { Action: "lambda:InvokeFunction", Effect: "Allow", Resource: promote },
+    ]);
   });
 
   test("tags are on what can be tagged", () => {

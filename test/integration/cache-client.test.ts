@@ -4,8 +4,9 @@ import { startValkey, type TestValkey } from "../support/valkey";
 
 /** The least that each function's user needs (docs/formats.md, "Cache"). */
 const users = {
-  "segue-recommend": "on >first resetkeys ~r:* ~segue:* resetchannels -@all +get +cluster|slots +client|setname",
-  "segue-publish": "on >first resetkeys ~r:* ~segue:* resetchannels -@all +get +set +cluster|slots +client|setname",
+  "segue-recommend": "on >first resetkeys ~r:* ~segue:* resetchannels -@all +get +hget +cluster|slots +client|setname",
+  "segue-publish":
+    "on >first resetkeys ~r:* ~segue:* resetchannels -@all +get +hget +set +hset +expire +ttl +cluster|slots +client|setname",
 };
 
 let valkey: TestValkey;

@@ -165,14 +165,20 @@ describe.each(["single node", "cluster of three"])("%s", (kind) => {
   });
 
   test("no user may do more than its part", async () => {
+    const each = (...rights: string[]) =>
+      rights.flatMap((right) => {
+        const [command, ...areas] = right.split(" ");
+        return areas.map((area) => `${command} ${area}`);
+      });
     const key = `r:${release}:l:x`;
     const may: Record<keyof typeof cacheUsers, string[]> = {
-      recommend: ["get r:", "get n:", "get segue:"],
-      publish: ["get r:", "get segue:", "set r:", "set segue:"],
-      recent: ["get n:", "set n:"],
-      erase: ["get r:", "get n:", "set r:", "set n:", "del r:", "del n:"],
+      recommend: each("get r: segue: n:", "hget r: segue: n:"),
+      publish: each(...["get", "hget", "set", "hset", "expire", "ttl"].map((command) => `${command} r: segue:`)),
+      recent: each("get n:", "set n:"),
+      erase: each(...["get", "hget", "set", "del", "hdel"].map((command) => `${command} r: n:`)),
     };
-    const commands = { get: [], set: ["v"], del: [], expire: ["1"], unlink: [], eval: [] };
+    const plain = { get: [], set: ["v"], del: [], expire: ["1"], ttl: [], persist: [], unlink: [], eval: [] };
+    const commands = { ...plain, hget: ["f"], hset: ["f", "v"], hdel: ["f"], hgetall: [] };
     const areas = { "r:": key, "n:": "n:x", "segue:": "segue:x", foreign: "accounts:1" };
     const { admin } = nodes[0]!;
     const allowed = async (user: string, ...command: string[]) =>

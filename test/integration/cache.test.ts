@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { keep } from "../../lambdas/promote/keep";
 import { promote } from "../../lambdas/promote/promote";
 import { publish } from "../../lambdas/publish/publish";
 import { NoAnswer, Recommender } from "../../lambdas/recommend/recommend";
@@ -99,6 +100,28 @@ describe("from a run's output to an answer", () => {
     );
     expect(keys).toHaveLength(10 + hashes.size + 2 + 2);
     expect(lasting.flat()).toEqual([POINTER_KEY]);
+  });
+
+  test("what serves and what served before is renewed, the rest expires", async () => {
+    const third = "20261124t035200-9c0d1e2f";
+    for (const runId of [first, second, third]) await load(runId);
+    await go(first);
+    await go(second);
+    const keys = (await valkey.admin.keys("r:*")).sort();
+    const left = () => Promise.all(keys.map((key) => valkey.admin.ttl(key)));
+    const before = await left();
+    for (const key of keys) await valkey.admin.expire(key, 100);
+    expect(await keep({ cache: publisher, ttlSeconds: 1000 })).toEqual({
+      kept: [second, first],
+      championDays: 100 / 86_400,
+    });
+    const after = await left();
+    for (const [i, key] of keys.entries()) {
+      const wanted = key.startsWith(`r:${third}`) ? 100 : before[i]!;
+      // As when it was published; the clock went on.
+      expect([key, Math.abs(after[i]! - wanted) < 20]).toEqual([key, true]);
+    }
+    expect((await ask("l5")).body.release).toBe(second);
   });
 
   test("readers at work during the flips each get whole answers of one release", async () => {

@@ -10,7 +10,10 @@ import { MemoryBucket } from "../support/stores";
 import { startValkey, type TestValkey } from "../support/valkey";
 
 const access = "resetkeys ~r:* ~n:* ~segue:* resetchannels -@all +get +hget +cluster|slots +client|setname";
-const users = { "segue-recommend": `on nopass ${access}`, "segue-publish": `on nopass ${access} +set +hset +expire +ttl` };
+const users = {
+  "segue-recommend": `on nopass ${access}`,
+  "segue-publish": `on nopass ${access} +set +hset +expire +ttl`,
+};
 const first = "20261122t035200-1a2b3c4d";
 const second = "20261123t035200-5e6f7a8b";
 /** Lists of the two have no artist in common. */

@@ -1,5 +1,6 @@
 import { Readable } from "node:stream";
 import type { Cache, Entry } from "../../lambdas/shared/cache";
+import { placeOf } from "../../lambdas/shared/release";
 import type { Bucket, Folders } from "../../lambdas/shared/storage";
 
 /** A bucket in memory, read in pieces of `pieceBytes` so that lines and characters are cut anywhere. */
@@ -37,8 +38,10 @@ export class MemoryBucket implements Bucket, Folders {
 }
 
 /** A cache in memory; `fail` may throw for a command before it is carried out. */
-export class MemoryCache implements Pick<Cache, "get" | "set"> {
+export class MemoryCache implements Pick<Cache, "get" | "set" | "extend" | "secondsLeft"> {
+  /** By name. */
   readonly entries = new Map<string, Buffer>();
+  /** By key. */
   readonly seconds = new Map<string, number | undefined>();
   fail: (command: "get" | "set", key: string) => void = () => undefined;
   gets: string[] = [];
@@ -48,9 +51,18 @@ export class MemoryCache implements Pick<Cache, "get" | "set"> {
     this.fail("get", key);
     return this.entries.get(key) ?? null;
   }
-  async set({ key, value, seconds }: Entry) {
-    this.fail("set", key);
-    this.entries.set(key, Buffer.from(value));
-    this.seconds.set(key, seconds);
+  async set({ key: name, value, seconds }: Entry) {
+    this.fail("set", name);
+    this.entries.set(name, Buffer.from(value));
+    const { key, field } = placeOf(name);
+    if (field === undefined || seconds) this.seconds.set(key, seconds);
+  }
+  async extend(key: string, seconds: number) {
+    const there = [...this.entries.keys()].some((name) => placeOf(name).key === key);
+    if (there) this.seconds.set(key, seconds);
+    return there;
+  }
+  async secondsLeft(key: string) {
+    return this.entries.has(key) ? this.seconds.get(key) : undefined;
   }
 }

@@ -127,6 +127,11 @@ export const unrecorded: readonly Unrecorded[] = [
   },
   { by: /Schedule/, action: /^states:StartExecution$/, reason: "EventBridge Scheduler starts the run" },
   {
+    by: /^serving\/SchedulerRole$/,
+    action: /^lambda:InvokeFunction$/,
+    reason: "EventBridge Scheduler has what serves kept",
+  },
+  {
     by: /^data\/EraseRole$/,
     action: /^s3:(GetObjectVersion|DeleteObjectVersion|DeleteObject)$/,
     reason: "Only where a bucket keeps versions, or an object goes as a whole",

@@ -14,8 +14,9 @@ import { Cache } from "../../../lambdas/shared/cache";
 import { isErasedEvent } from "../../../lambdas/shared/erased";
 import { parquetFile } from "../../../lambdas/shared/parquet";
 import { recentKey } from "../../../lambdas/shared/recent";
-import { releaseTag } from "../../../lambdas/shared/release";
+import { cacheKeys, releaseTag } from "../../../lambdas/shared/release";
 import { encodeValue } from "../../../lambdas/shared/value";
+import { storedEntries } from "../entries";
 import { envelope, KEY, kinesisRecord, listenerOf, play } from "../events";
 import { startDatabase, type TestDatabase } from "../postgres";
 import { startValkey, type TestValkey } from "../valkey";
@@ -28,7 +29,7 @@ export const RUNS = ["20261122t100000-1a2b3c4d", "20261122t110000-5e6f7a8b"] as 
 const OTHERS = Array.from({ length: 6 }, (_, i) => `acct-other-${i}`);
 const ARTISTS = Array.from({ length: 12 }, (_, i) => `a${i + 1}`);
 
-const access = "resetkeys ~r:* ~n:* ~segue:* resetchannels -@all +get +cluster|slots +client|setname";
+const access = "resetkeys ~r:* ~n:* ~segue:* resetchannels -@all +get +hget +cluster|slots +client|setname";
 
 /** Postgres, cache and buckets of a deployment. */
 export interface World {
@@ -45,7 +46,7 @@ export interface World {
 export async function makeWorld(versioned: boolean): Promise<World> {
   const [database, valkey] = await Promise.all([
     startDatabase(),
-    startValkey({ "segue-publish": `on nopass ${access} +set +del` }),
+    startValkey({ "segue-publish": `on nopass ${access} +set +hset +expire +del +hdel` }),
   ]);
   const admin = await database.connect();
   const raw = new VersionedBucket(versioned);
@@ -295,9 +296,12 @@ export async function search({ admin, raw, lake, valkey }: World, needles: reado
     "SELECT s::text AS text FROM pg_stats s WHERE schemaname = 'public'",
   );
   look("statistics of Postgres", ...rows.map(({ text }) => text));
-  for (const key of await valkey.admin.keys("*")) {
-    const value = (await valkey.admin.getBuffer(key))!;
-    look(`cache: ${key}`, key, value.toString("latin1"), value[0] === 0x1f ? gunzipSync(value).toString() : "");
+  // Of a listener id the cache holds the beginning: `cacheKeys`.
+  const begun = needles.map((needle) => (needle.length === 22 ? needle.slice(0, 14) : needle));
+  for (const { name, value } of await storedEntries(valkey.admin)) {
+    const packed = value[0] === 0x1f ? gunzipSync(value).toString() : "";
+    if (where([name.replace("#", ""), value.toString("latin1"), packed].join("\n"), begun))
+      found.push(`cache: ${name}`);
   }
   return found.sort();
 }
@@ -318,6 +322,7 @@ export async function searchDataFiles({ admin }: World, needles: readonly string
 export async function ofOthers(world: World): Promise<Record<string, unknown>> {
   const { admin, raw, lake, valkey } = world;
   const clean = (text: string) => !where(decoded(text), NEEDLES);
+  const own = new Set(RUNS.map((run) => cacheKeys.listener(run, listenerOf(ANNA.accountId))));
   const kept: Record<string, unknown> = {};
   const parts = (key: string, items: readonly string[]) => {
     const left = items.filter(clean).sort();
@@ -348,9 +353,8 @@ export async function ofOthers(world: World): Promise<Record<string, unknown>> {
       rows.map(({ text }) => text),
     );
   }
-  for (const key of await valkey.admin.keys("*")) {
-    if (!key.endsWith(":manifest"))
-      parts(`cache: ${key}`, [`${key} ${(await valkey.admin.getBuffer(key))!.toString("base64")}`]);
+  for (const { name, value } of await storedEntries(valkey.admin)) {
+    if (!name.endsWith(":manifest") && !own.has(name)) kept[`cache: ${name}`] = value.toString("base64");
   }
   return kept;
 }
