@@ -6,6 +6,7 @@ import { snappyCompress } from "hyparquet-writer/src/snappy.js";
 import type { ParquetColumn } from "./parquet";
 import { boundsOf, type Dictionary, dictionaryOf, KINDS, type Kind, type Value } from "./parquet-values";
 
+type Codec = "SNAPPY" | "UNCOMPRESSED";
 type PageHeader = Parameters<typeof writePageHeader>[1];
 
 /** Rows of a page, as parquet-java's `parquet.page.row.count.limit`. */
@@ -27,14 +28,17 @@ class Pages {
   /** How many pages there are of each type and encoding. */
   readonly stats: NonNullable<ColumnMetaData["encoding_stats"]> = [];
 
-  constructor(private readonly writer: ByteWriter) {}
+  constructor(
+    private readonly writer: ByteWriter,
+    private readonly codec: Codec,
+  ) {}
 
   write(
     header: Omit<PageHeader, "uncompressed_page_size" | "compressed_page_size">,
     body: Uint8Array,
     levels = NOTHING,
   ) {
-    const compressed = snappyCompress(body);
+    const compressed = this.codec === "SNAPPY" ? snappyCompress(body) : body;
     const start = this.writer.offset;
     writePageHeader(this.writer, {
       ...header,
@@ -64,6 +68,17 @@ function ones(levels: Uint8Array): number {
   return sum;
 }
 
+/** Values that tell whether a column shrinks, and by how much it must to be worth the time of writers and readers. */
+const SAMPLE = 256;
+const WORTH = 7 / 8;
+
+/** Random ids, which most of a file is, hardly shrink. */
+function codecFor(kind: Kind, values: readonly Value[], dictionary: Dictionary | undefined): Codec {
+  if (dictionary || values.length <= SAMPLE) return "SNAPPY";
+  const sample = kind.plain(values.slice(0, SAMPLE));
+  return snappyCompress(sample).length <= WORTH * sample.length ? "SNAPPY" : "UNCOMPRESSED";
+}
+
 /** Values of one page in the encoding that makes them shortest, or nearly. */
 function encoded(kind: Kind, values: readonly Value[], dictionary: Dictionary | undefined, from: number, to: number) {
   if (dictionary) {
@@ -71,7 +86,6 @@ function encoded(kind: Kind, values: readonly Value[], dictionary: Dictionary | 
     return { encoding: "RLE_DICTIONARY", body: packed(places.subarray(from, to), width, [width]) } as const;
   }
   const some = from === 0 && to === values.length ? values : values.slice(from, to);
-  if (kind.delta && some.length > 0) return { encoding: "DELTA_LENGTH_BYTE_ARRAY", body: kind.delta(some) } as const;
   return { encoding: "PLAIN", body: kind.plain(some) } as const;
 }
 
@@ -90,8 +104,9 @@ export function columnChunk(writer: ByteWriter, column: ParquetColumn, cells: re
   if (typeof values === "number") throw new Error(`column ${name}: ${filled[values]} is no ${type}`);
 
   const start = writer.offset;
-  const pages = new Pages(writer);
   const dictionary = dictionaryOf(values, kind);
+  const codec = codecFor(kind, values, dictionary);
+  const pages = new Pages(writer, codec);
   if (dictionary) {
     const dictionary_page_header = { num_values: dictionary.values.length, encoding: "PLAIN" } as const;
     pages.write({ type: "DICTIONARY_PAGE", dictionary_page_header }, kind.plain(dictionary.values));
@@ -111,7 +126,7 @@ export function columnChunk(writer: ByteWriter, column: ParquetColumn, cells: re
       encoding,
       definition_levels_byte_length: definition.length,
       repetition_levels_byte_length: 0,
-      is_compressed: true,
+      is_compressed: codec === "SNAPPY",
     };
     pages.write({ type: "DATA_PAGE_V2", data_page_header_v2 }, body, definition);
     from = to;
@@ -123,7 +138,7 @@ export function columnChunk(writer: ByteWriter, column: ParquetColumn, cells: re
       type: kind.physical,
       encodings: [...new Set(pages.stats.map(({ encoding }) => encoding))],
       path_in_schema: [name],
-      codec: "SNAPPY",
+      codec,
       num_values: BigInt(cells.length),
       total_uncompressed_size: BigInt(pages.uncompressed),
       total_compressed_size: BigInt(writer.offset - start),

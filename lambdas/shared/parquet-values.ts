@@ -1,6 +1,4 @@
 import type { ParquetType } from "hyparquet";
-import { ByteWriter } from "hyparquet-writer";
-import { deltaBinaryPack } from "hyparquet-writer/src/delta.js";
 import type { ParquetColumn } from "./parquet";
 
 /** A value as it is kept between reading and writing: text, or a number (of a timestamp: its milliseconds). */
@@ -13,19 +11,20 @@ export interface Kind {
   readonly read: (cells: readonly unknown[]) => readonly Value[] | number;
   /** Bytes that values take as they are. */
   readonly size: (values: readonly Value[]) => number;
-  /** Values one after the other (encoding PLAIN), as a dictionary holds them. */
+  /** Values one after the other (encoding PLAIN). Good until the next call. */
   readonly plain: (values: readonly Value[]) => Uint8Array;
-  /** Values of a page without a dictionary, where it is not `plain`. */
-  readonly delta?: (values: readonly Value[]) => Uint8Array;
 }
 
 const encoder = new TextEncoder();
+/** Where text is encoded. Fresh memory for each column costs more than the encoding. */
+let room = new Uint8Array(1 << 16);
 
 /** Text in UTF-8, each with its length before it. Most is short and ASCII, which a loop copies faster than a call. */
 function plainText(values: readonly string[]): Uint8Array {
   let most = 0;
   for (let i = 0; i < values.length; i++) most += 4 + 3 * values[i]!.length;
-  const bytes = new Uint8Array(most);
+  if (room.length < most) room = new Uint8Array(most);
+  const bytes = room;
   let at = 0;
   for (let i = 0; i < values.length; i++) {
     const text = values[i]!;
@@ -44,24 +43,6 @@ function plainText(values: readonly string[]): Uint8Array {
     at = end;
   }
   return bytes.subarray(0, at);
-}
-
-/** Text in UTF-8 after all its lengths (encoding DELTA_LENGTH_BYTE_ARRAY): ids are of one length, which takes no room then. */
-function deltaText(values: readonly string[]): Uint8Array {
-  const lengths = new Int32Array(values.length);
-  const joined = values.join("");
-  let body = encoder.encode(joined);
-  if (body.length === joined.length) {
-    for (let i = 0; i < values.length; i++) lengths[i] = values[i]!.length;
-  } else {
-    const texts = values.map((text) => encoder.encode(text));
-    for (let i = 0; i < texts.length; i++) lengths[i] = texts[i]!.length;
-    body = Buffer.concat(texts);
-  }
-  const writer = new ByteWriter(body.length + 4 * values.length);
-  deltaBinaryPack(writer, lengths, "INT32");
-  writer.appendBytes(body);
-  return writer.getBytes();
 }
 
 /** 64-bit integers as two halves: faster than by way of a bigint each. */
@@ -89,7 +70,6 @@ const texts: Kind = {
     return bytes;
   },
   plain: (values) => plainText(values as string[]),
-  delta: (values) => deltaText(values as string[]),
 };
 
 const numbers = (physical: ParquetType, array: typeof Float32Array | typeof Float64Array): Kind => ({

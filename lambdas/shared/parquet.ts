@@ -21,7 +21,7 @@ export function parquetOfColumns(columns: readonly ParquetColumn[], data: readon
   const schema = schemaFromColumnData({
     columnData: columns.map(({ name, type, nullable = false }) => ({ name, type, nullable, data: [] })),
   });
-  const writer = new ByteWriter(1 << 16);
+  const writer = new ByteWriter(1 << 18);
   const file = new ParquetWriter({ writer, schema, createdBy: "segue" });
   const count = data[0]?.length ?? 0;
   const odd = columns.findIndex((_, i) => data[i]?.length !== count);
