@@ -137,6 +137,10 @@ export function computeMistakes({ training, tuning, scoring }: z.output<typeof c
   }
   const reserved = Object.keys(hyperparameters).find((name) => name.startsWith("sagemaker"));
   if (reserved) refuse(["training", "hyperparameters", reserved], reserved, "Segue sets it");
+  const elsewhere = Object.keys(hyperparameters).find((name) => name.startsWith("new-artists-"));
+  if (elsewhere) {
+    refuse(["training", "hyperparameters", elsewhere], hyperparameters[elsewhere], "model.newArtists sets it");
+  }
   if (tuning && tuning.parallel > tuning.jobs) {
     refuse(["tuning", "parallel"], tuning.parallel, `must be at most jobs, ${tuning.jobs}`);
   }

@@ -3,6 +3,7 @@ import { limitsSchema } from "../lambdas/shared/limits";
 import { areDistinct, isPrivateNetwork, isSchedule, isTimezone } from "./config-checks";
 import { compute, computeMistakes } from "./config-compute";
 import { explain } from "./config-errors";
+import { model } from "./config-model";
 import * as existing from "./existing";
 import { imageAccounts } from "./images";
 
@@ -304,6 +305,7 @@ export const environmentSchema = z
     features: features.prefault({}),
     cache: cache.prefault({}),
     compute: compute.prefault({}),
+    model: model.prefault({}),
     gate: gate.prefault({}),
     api: api.prefault({}),
     /** What is taken of a client. */

@@ -3,6 +3,7 @@ import type { CustomState } from "aws-cdk-lib/aws-stepfunctions";
 import type { Construct } from "constructs";
 import type { EnvironmentConfig } from "../config";
 import { tunedRanges } from "../config-compute";
+import { modelParameters } from "../config-model";
 import { trainingTables } from "./job-roles";
 import { expression } from "./jsonata";
 import { trainProgram } from "./ml-code";
@@ -39,6 +40,7 @@ function common({ config, lake, code, roles, key }: RunJobsProps) {
   const features = (part: string) => channel(part, s3Uri(lake, `features/' & $run.runId & '/${part}/'`));
   const runtime = `'MaxRuntimeInSeconds': ${maxRuntimeMinutes * 60}`;
   const parameters = {
+    ...modelParameters(config.model),
     ...Object.fromEntries(Object.entries(hyperparameters).map(([name, value]) => [name, String(value)])),
     ...(severalProcesses(config) && { sagemaker_torch_distributed_enabled: "true" }),
     sagemaker_program: trainProgram,

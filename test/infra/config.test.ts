@@ -78,6 +78,12 @@ describe("configuration", () => {
       /hyperparameters\.sagemaker-x: .* is not allowed; Segue sets it/,
     ],
     [
+      { compute: { training: { hyperparameters: { "new-artists-share": 0.1 } } } },
+      /hyperparameters\.new-artists-share: 0.1 is not allowed; model\.newArtists sets it/,
+    ],
+    [{ model: { newArtists: { share: 0.6 } } }, /model\.newArtists\.share: 0\.6 is not allowed; must be at most 0\.5/],
+    [{ model: { newArtists: { listeners: 0 } } }, /model\.newArtists\.listeners: 0 is not allowed; must be at least 1/],
+    [
       { compute: { images: { cpu: "pytorch:latest" } } },
       /compute\.images\.cpu: "pytorch:latest" is not allowed; must be an image in ECR/,
     ],

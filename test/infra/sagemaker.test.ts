@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ensurePython } from "../../laptop/python";
 import { TaskError } from "./machine";
@@ -269,6 +270,16 @@ describe("requests", () => {
     const other = definition(templatesOf("dev", { compute: { training: { hyperparameters } } }));
     const { HyperParameters } = other.States.Train!.Arguments as { HyperParameters: Record<string, string> };
     expect(HyperParameters).toMatchObject({ factors: "64", regularisation: "0.01", sagemaker_program: "train.py" });
+  });
+
+  test("the quota of new artists goes to the training job, whose options it names", async () => {
+    const newArtists = { share: 0.1, after: 3, listeners: 8, days: 30 };
+    const other = definition(templatesOf("dev", { model: { newArtists } }));
+    const { HyperParameters } = other.States.Train!.Arguments as { HyperParameters: Record<string, string> };
+    const passed = { "new-artists-share": "0.1", "new-artists-after": "3" };
+    expect(HyperParameters).toMatchObject({ ...passed, "new-artists-listeners": "8", "new-artists-days": "30" });
+    const options = readFileSync("ml/segue_ml/training.py", "utf8");
+    for (const name of Object.keys(newArtists)) expect(options).toContain(`"--new-artists-${name}"`);
   });
 
   test("a key of your own goes with EBS volumes, and not with the disks that GPU instances bring", async () => {
