@@ -21,12 +21,9 @@ const listSchema = z.object({
     .check(z.minLength(1)),
 });
 
-/**
- * The popular list that promotion left in the lake, for a function that starts while the cache is away.
- * @throws Error when S3 does not give it in time
- */
-export async function bundledPopular(bucket: string): Promise<List> {
-  const { items, ...list } = listSchema.parse(JSON.parse((await signedGet(bucket, BUNDLED_KEY)).toString()));
+/** The list that promotion left, from its text. @throws Error when it is none */
+export function readBundled(text: string): List {
+  const { items, ...list } = listSchema.parse(JSON.parse(text));
   return {
     ...list,
     items: items.map(({ artistId, name, genre, score, reason }) => ({
@@ -36,3 +33,10 @@ export async function bundledPopular(bucket: string): Promise<List> {
     })),
   };
 }
+
+/**
+ * The popular list that promotion left in the lake, for a function that starts while the cache is away.
+ * @throws Error when S3 does not give it in time
+ */
+export const bundledPopular = async (bucket: string): Promise<List> =>
+  readBundled((await signedGet(bucket, BUNDLED_KEY)).toString());

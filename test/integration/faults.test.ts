@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { promote } from "../../lambdas/promote/promote";
 import { publish } from "../../lambdas/publish/publish";
 import { Breaker } from "../../lambdas/recommend/breaker";
+import { readBundled } from "../../lambdas/recommend/bundled";
 import { Recommender } from "../../lambdas/recommend/recommend";
 import { Cache } from "../../lambdas/shared/cache";
 import { cacheKeys, EVERYBODY } from "../../lambdas/shared/release";
@@ -53,7 +54,7 @@ const start = () =>
     ...sameIds,
     cache: new Breaker(cacheAs("segue-recommend", 50)),
     damaged: (key) => damaged.push(key),
-    bundled: async () => JSON.parse((await lake.text("releases/popular.json"))!),
+    bundled: async () => readBundled((await lake.text("releases/popular.json"))!),
   });
 
 async function load(): Promise<void> {
@@ -152,6 +153,8 @@ describe.each([
     nodes = await launch();
   }, 30_000);
   beforeEach(async () => {
+    // A test that failed may have left them paused.
+    everyNode("SIGCONT");
     await Promise.all(nodes.map(({ admin }) => admin.flushall()));
     await begin();
   }, 30_000);
