@@ -50,6 +50,7 @@ describe("operations stack", () => {
       "Segue/dev ModelsRejected",
       "Segue/dev CacheUnavailable",
       "Segue/dev RecommendUnavailable",
+      "Segue/dev ChampionDays",
       "AWS/Lambda IteratorAge",
       "AWS/Lambda Errors",
       "AWS/Lambda Throttles",
@@ -71,6 +72,16 @@ describe("operations stack", () => {
       AlarmName: "segue-dev-Runs-Duration-P99-Warning",
       Threshold: minutes * 60_000,
       ComparisonOperator: "GreaterThanThreshold",
+    });
+  });
+
+  test("a champion that was left less than half of its time rings, and one that nobody asks about does not", () => {
+    const { stacks } = appOf("dev", { cache: { ttlDays: 3 }, operations: { alarms: true } });
+    Template.fromStack(stacks.operations!).hasResourceProperties("AWS::CloudWatch::Alarm", {
+      AlarmName: "segue-dev-Pipeline-Champion-Expires-Warning",
+      Threshold: 1.5,
+      ComparisonOperator: "LessThanThreshold",
+      TreatMissingData: "notBreaching",
     });
   });
 
