@@ -1,9 +1,10 @@
 import { cacheOf } from "../shared/cache";
 import { readEnvironment } from "../shared/environment";
 import { type HttpEvent, httpEvent, type RestEvent } from "../shared/http-event";
-import { count, logger, MetricUnit, metrics, observe } from "../shared/observability";
+import { count, logger, metrics, observe } from "../shared/observability";
 import { keyOf, pseudonym } from "../shared/pseudonym";
 import type { Recommendations } from "../shared/recommendations";
+import { Kept } from "../shared/remembered";
 import { type Api, respond } from "./api";
 import { Breaker } from "./breaker";
 import { bundledPopular } from "./bundled";
@@ -12,9 +13,12 @@ import { Recommender } from "./recommend";
 
 /** A cache that is slower than this counts as away: the popular list at once is worth more than a list too late. */
 const CACHE_MS = 50;
+/** Accounts whose listener id is remembered, as a listener who is here asks again: some 4 MB. */
+const KNOWN_LISTENERS = 20_000;
 
 const environment = readEnvironment(recommendEnvironment);
 const key = keyOf(environment.KEY_BUCKET);
+const known = new Kept<string, string>(KNOWN_LISTENERS);
 // Reading the key overlaps with the rest of the start, as connecting does; whoever needs it hears of a failure.
 key().catch(() => undefined);
 const recommender = new Recommender({
@@ -24,9 +28,15 @@ const recommender = new Recommender({
     count("CacheDamaged");
   },
   bundled: () => bundledPopular(environment.LAKE_BUCKET),
-  listenerIdOf: async (accountId) => pseudonym(await key(), accountId),
+  listenerIdOf: (accountId) => known.get(accountId) ?? told(accountId),
 });
 void recommender.warm();
+
+async function told(accountId: string): Promise<string> {
+  const listenerId = pseudonym(await key(), accountId);
+  known.set(accountId, listenerId);
+  return listenerId;
+}
 
 const SOURCES = { personal: "AnswersPersonal", segment: "AnswersSegment", popular: "AnswersPopular" } as const;
 
@@ -40,9 +50,7 @@ const reports: Pick<Api, "answered" | "unavailable"> = {
     if (basis === "recent") count("AnswersRecent");
     if (fallback) logger.warn("answered", { recommendationId, release, variant, source, basis, fallback });
     // With the metrics, whose line is written anyway: a line more is a tenth of what an answer costs.
-    for (const [name, value] of Object.entries({ recommendationId, release, variant, source, basis })) {
-      if (value) metrics.addMetadata(name, value);
-    }
+    metrics.note({ recommendationId, release, variant, source, basis });
   },
   unavailable(error) {
     count("RecommendUnavailable");
@@ -56,6 +64,6 @@ export const handler = observe(async (event: HttpEvent | RestEvent) => {
   try {
     return await respond(httpEvent(event), { recommender, ...reports });
   } finally {
-    metrics.addMetric("RecommendLatency", MetricUnit.Milliseconds, performance.now() - start);
+    metrics.add("RecommendLatency", "Milliseconds", performance.now() - start);
   }
 });

@@ -2,6 +2,7 @@ import type { APIGatewayProxyEventV2 } from "aws-lambda";
 import * as z from "zod/mini";
 import { EXCLUDE, GENRES } from "../shared/recommendations-form";
 import { AGE_GROUPS, ID, PLACE } from "../shared/release";
+import { Kept } from "../shared/remembered";
 import type { Wishes } from "./refine";
 
 const number = (low: number, high: number) =>
@@ -85,11 +86,21 @@ const errors = ({ issues }: z.core.$ZodError): { errors: ParameterError[] } => (
   errors: issues.map(({ path, message }) => ({ field: path.join("."), message })),
 });
 
+/** Longer queries are rare, and would fill the memory. */
+const LONGEST_KEPT = 200;
+/** What the parameters say apart from the id, which is another for each listener. */
+const asked = new Kept<string, Omit<Request, "listenerId">>(1000);
+
 /** What the client asks for, or what is wrong with each parameter. Unknown parameters are left alone. */
-export function readRequest(event: Event): Read<Request> {
-  const read = parameters.safeParse({ ...event.queryStringParameters, id: event.pathParameters?.id });
+export function readRequest({ pathParameters, queryStringParameters }: Event): Read<Request> {
+  const query = JSON.stringify(queryStringParameters ?? {});
+  const known = asked.get(query);
+  const path = pathParameters?.id;
+  if (known && path !== undefined && ID.test(path)) return { request: { listenerId: path, ...known } };
+  const read = parameters.safeParse({ ...queryStringParameters, id: path });
   if (!read.success) return errors(read.error);
   const { id: listenerId, ...rest } = read.data;
+  if (query.length <= LONGEST_KEPT) asked.set(query, rest);
   return { request: { listenerId, ...rest } };
 }
 

@@ -49,8 +49,8 @@ export interface Answer<Body> {
 export interface RecommenderOptions {
   readonly cache: Pick<Cache, "get">;
   readonly damaged: Damaged;
-  /** The pseudonymous listener id of an account. @throws KeyUnavailable */
-  readonly listenerIdOf: (accountId: string) => Promise<string>;
+  /** The pseudonymous listener id of an account, at once where it is known. @throws KeyUnavailable */
+  readonly listenerIdOf: (accountId: string) => string | Promise<string>;
   /** The champion's popular list from elsewhere than the cache. */
   readonly bundled?: () => Promise<List>;
   readonly now?: () => number;

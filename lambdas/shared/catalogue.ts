@@ -18,29 +18,24 @@ export const chunkOf = (artistNo: number): number => Math.floor(artistNo / CHUNK
 export const packChunk = (artists: readonly Artist[]): Buffer =>
   gzipSync(JSON.stringify(artists.map(({ no, id, name, genre }) => [no, id, name, genre])));
 
-/** An artist as answers show it, with its part of their text made once. */
+/**
+ * An artist as answers show it, with its parts of their text in JSON. They are cut from what `JSON.stringify` made and not put together:
+ * such text is copied in one piece.
+ */
 export class ShownArtist {
-  #item = "";
-  #reason = "";
+  /** Members of an item, up to its score. */
+  readonly itemText: string;
+  /** The last member of an item, and its end, where the listener plays this artist. */
+  readonly reasonText: string;
 
   constructor(
     readonly id: string,
     readonly name: string,
     readonly genre: string,
-  ) {}
-
-  /** Members of an item in JSON, up to its score. */
-  get itemText(): string {
-    const { id, name, genre } = this;
-    this.#item ||= `"artistId":${JSON.stringify(id)},"name":${JSON.stringify(name)},"genre":${JSON.stringify(genre)},"score":`;
-    return this.#item;
-  }
-
-  /** In JSON, why another artist is recommended to whoever plays this one. */
-  get reasonText(): string {
-    const { id, name } = this;
-    this.#reason ||= JSON.stringify({ artistId: id, name, text: `because you play ${name}` });
-    return this.#reason;
+  ) {
+    this.itemText = JSON.stringify({ artistId: id, name, genre, score: 0 }).slice(1, -2);
+    const reason = { artistId: id, name, text: `because you play ${name}` };
+    this.reasonText = JSON.stringify({ "": 0, reason }).slice(5);
   }
 }
 
@@ -54,11 +49,36 @@ const isRow = (row: unknown): row is Row =>
   typeof row[2] === "string" &&
   typeof row[3] === "string";
 
-/** Artists by number. @throws Error when the bytes are not a chunk */
-export function unpackChunk(bytes: Buffer): Map<number, ShownArtist> {
+/** The artists of a chunk by number, each made ready when it is first shown. */
+export class Chunk {
+  readonly #rows = new Map<number, Row>();
+  readonly #shown = new Map<number, ShownArtist>();
+
+  constructor(rows: readonly Row[]) {
+    for (const row of rows) this.#rows.set(row[0], row);
+  }
+
+  get size(): number {
+    return this.#rows.size;
+  }
+
+  get(artistNo: number): ShownArtist | undefined {
+    return this.#shown.get(artistNo) ?? this.#show(artistNo);
+  }
+
+  #show(artistNo: number): ShownArtist | undefined {
+    const row = this.#rows.get(artistNo);
+    if (!row) return undefined;
+    const [, id, name, genre] = row;
+    const artist = new ShownArtist(id, name, genre);
+    this.#shown.set(artistNo, artist);
+    return artist;
+  }
+}
+
+/** @throws Error when the bytes are not a chunk */
+export function unpackChunk(bytes: Buffer): Chunk {
   const rows: unknown = JSON.parse(gunzipSync(bytes).toString());
   if (!Array.isArray(rows) || !rows.every(isRow)) throw new Error("chunk: not rows of number, id, name and genre");
-  const artists = new Map<number, ShownArtist>();
-  for (const [no, id, name, genre] of rows) artists.set(no, new ShownArtist(id, name, genre));
-  return artists;
+  return new Chunk(rows);
 }

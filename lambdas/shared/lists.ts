@@ -22,16 +22,31 @@ export interface List {
 /** Artists like one artist, best first. */
 export type SimilarArtists = Omit<List, "source">;
 
+/** As many as a list holds. */
+const MOST_ITEMS = 100;
+const RANKS = Array.from({ length: MOST_ITEMS }, (_, at) => `${at > 0 ? "," : ""}{"rank":${at + 1},`);
+const rank = (at: number): string => RANKS[at] ?? `,{"rank":${at + 1},`;
+/** Four decimals are more than a byte holds. */
+const rounded = (score: number): number => Math.round(score * 10_000) / 10_000;
+/** Writing a number takes longer than all else of an item; those of the cache are few. */
+const SCORES = Array.from({ length: 256 }, (_, byte) => rounded(byte / 127.5 - 1));
+const SCORE_TEXTS = SCORES.map(String);
+function scoreText(score: number): string {
+  const byte = Math.round((score + 1) * 127.5);
+  return SCORES[byte] === score ? SCORE_TEXTS[byte]! : String(score);
+}
+
 /**
- * A body of the API in JSON: its other members, then the items, ranked from 1. The items' text is put together from what the artists
- * remember, which takes a fifth of the time that it takes to write them as objects.
+ * A body of the API in JSON: its other members, then the items, ranked from 1. The items' text is put together of few and ready parts,
+ * which takes a quarter of the time that it takes to write them as objects.
  */
 export function bodyText(members: object, items: readonly Item[], { reasons = true } = {}): string {
+  const none = reasons ? ',"reason":null}' : "}";
   let text = `${JSON.stringify(members).slice(0, -1)},"items":[`;
-  for (let i = 0; i < items.length; i += 1) {
-    const { artist, score, because } = items[i]!;
-    text += `${i > 0 ? "," : ""}{"rank":${i + 1},${artist.itemText}${score}`;
-    text += reasons ? `,"reason":${because ? because.reasonText : "null"}}` : "}";
+  for (let at = 0; at < items.length; at += 1) {
+    const { artist, score, because } = items[at]!;
+    const end = because && reasons ? because.reasonText : none;
+    text += rank(at) + artist.itemText + (scoreText(score) + end);
   }
   return `${text}]}`;
 }
@@ -93,14 +108,13 @@ export class Lists {
     release: string,
     { artists, scores, reasons, reasonArtists }: Pick<Value, "artists" | "scores" | "reasons" | "reasonArtists">,
   ): Promise<Item[]> {
-    const artistOf = await this.#names.of(release, artists, reasonArtists);
+    const found = await this.#names.of(release, artists);
+    const played = await this.#names.of(release, reasonArtists);
     const items: Item[] = [];
-    for (let i = 0; i < artists.length; i += 1) {
-      const artist = artistOf(artists[i]!);
-      if (!artist) continue;
-      const reason = reasons[i]!;
-      const because = reason > 0 ? artistOf(reasonArtists[reason - 1]!) : undefined;
-      items.push({ artist, score: Math.round(scores[i]! * 10_000) / 10_000, because });
+    for (let at = 0; at < found.length; at += 1) {
+      const artist = found[at];
+      // Reasons count from 1; 0 is none.
+      if (artist) items.push({ artist, score: rounded(scores[at]!), because: played[reasons[at]! - 1] });
     }
     return items;
   }

@@ -1,5 +1,5 @@
 import type { Cache } from "./cache";
-import { chunkOf, type ShownArtist, unpackChunk } from "./catalogue";
+import { Chunk, chunkOf, type ShownArtist, unpackChunk } from "./catalogue";
 import { cacheKeys } from "./release";
 import { Kept } from "./remembered";
 
@@ -8,10 +8,9 @@ const KEPT_CHUNKS = 128;
 /** The champion's chunks and the challenger's. */
 const KEPT_RELEASES = 2;
 
-type Chunk = ReadonlyMap<number, ShownArtist>;
-type Lookup = (artistNo: number) => ShownArtist | undefined;
+type Found = readonly (ShownArtist | undefined)[];
 
-const NONE: Chunk = new Map();
+const NONE = new Chunk([]);
 
 /** Names of artists by number: fetched by the chunk when first asked for, the most recently used chunks kept. */
 export class Names {
@@ -27,24 +26,18 @@ export class Names {
   }
 
   /**
-   * The artists that the release knows among these numbers; at once when all of their chunks are here.
+   * These artists, as far as the release knows them; at once when all of their chunks are here.
    * @throws CacheUnavailable
    */
-  of(release: string, ...artistNos: readonly (readonly number[])[]): Lookup | Promise<Lookup> {
+  of(release: string, artistNos: readonly number[]): Found | Promise<Found> {
     const kept = this.#of(release);
-    const chunks = new Map<number, Chunk | undefined>();
-    let all = true;
-    for (const numbers of artistNos) {
-      for (const no of numbers) {
-        const chunk = chunkOf(no);
-        if (chunks.has(chunk)) continue;
-        const found = kept.get(chunk);
-        chunks.set(chunk, found);
-        all &&= found !== undefined;
-      }
+    const found: (ShownArtist | undefined)[] = [];
+    for (const no of artistNos) {
+      const chunk = kept.get(chunkOf(no));
+      if (!chunk) return this.#load(release, artistNos);
+      found.push(chunk.get(no));
     }
-    const lookup: Lookup = (no) => chunks.get(chunkOf(no))?.get(no);
-    return all ? lookup : this.#fill(release, chunks).then(() => lookup);
+    return found;
   }
 
   #of(release: string): Kept<number, Chunk> {
@@ -57,10 +50,12 @@ export class Names {
     return kept;
   }
 
-  async #fill(release: string, chunks: Map<number, Chunk | undefined>): Promise<void> {
-    const missing = [...chunks].flatMap(([chunk, found]) => (found ? [] : [chunk]));
-    const found = await Promise.all(missing.map((chunk) => this.#chunk(release, chunk)));
-    for (const [i, chunk] of missing.entries()) chunks.set(chunk, found[i]);
+  async #load(release: string, artistNos: readonly number[]): Promise<Found> {
+    const kept = this.#of(release);
+    const wanted = [...new Set(artistNos.map(chunkOf))];
+    const found = await Promise.all(wanted.map((chunk) => kept.get(chunk) ?? this.#chunk(release, chunk)));
+    const chunks = new Map(wanted.map((chunk, i) => [chunk, found[i]]));
+    return artistNos.map((no) => chunks.get(chunkOf(no))?.get(no));
   }
 
   /** Whoever comes while it is fetched waits for the same read. */

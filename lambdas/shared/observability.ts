@@ -1,16 +1,15 @@
 import { Logger } from "@aws-lambda-powertools/logger";
-import { Metrics, MetricUnit } from "@aws-lambda-powertools/metrics";
 import type { Context } from "aws-lambda";
 import { discreet, plain } from "./discreet";
+import { Metrics } from "./metrics";
 
 /** One logger and one metrics buffer per function. Service name and level come from the POWERTOOLS_* variables. */
 export const logger = new Logger({ jsonReplacerFn: discreet });
-export const metrics = new Metrics({ namespace: process.env.POWERTOOLS_METRICS_NAMESPACE ?? "Segue" });
-export { MetricUnit };
+export const metrics = new Metrics(process.env.POWERTOOLS_METRICS_NAMESPACE, process.env.POWERTOOLS_SERVICE_NAME);
 
 /** Adds to a counter of this invocation, e.g. `count("EventsAccepted", 12)`. */
 export const count = (name: string, value = 1): void => {
-  metrics.addMetric(name, MetricUnit.Count, value);
+  metrics.add(name, "Count", value);
 };
 
 /**
@@ -20,16 +19,18 @@ export const count = (name: string, value = 1): void => {
 export function observe<E, R>(
   handler: (event: E, context: Context) => Promise<R>,
 ): (event: E, context: Context) => Promise<R> {
+  let cold = process.env.AWS_LAMBDA_INITIALIZATION_TYPE === "on-demand";
   return async (event, context) => {
     logger.addContext(context);
-    metrics.captureColdStartMetric(context.functionName);
+    if (cold) metrics.coldStart(context.functionName);
+    cold = false;
     try {
       return await handler(event, context);
     } catch (error) {
       logger.error("invocation failed", error as Error);
       throw plain(error);
     } finally {
-      if (metrics.hasStoredMetrics()) metrics.publishStoredMetrics();
+      metrics.write();
     }
   };
 }

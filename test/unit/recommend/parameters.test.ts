@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { readPopularRequest, readRequest } from "../../../lambdas/recommend/parameters";
 import { idPathSchema, recommendationsQuerySchema } from "../../../lambdas/shared/recommendations";
 
@@ -37,6 +38,22 @@ test("each wrong parameter is named with what is allowed", () => {
   expect(errors.map(({ field }) => field).sort()).toEqual(["ageGroup", "id", "limit", "place"]);
   expect(errors).toContainEqual({ field: "limit", message: "expected a whole number from 1 to 100" });
   expect(errors).toContainEqual({ field: "ageGroup", message: expect.stringContaining("25-34") });
+});
+
+test("a query that was asked before says the same again, for whoever asks", () => {
+  const values = ["1", "20", "0", "a1,a2", "rock", "-0.5", "US-CA", "25-34", "true", "x y", "__proto__"];
+  const names = ["limit", "exclude", "genre", "threshold", "diversity", "place", "played", "ageGroup", "id", "unknown"];
+  const query = fc.dictionary(fc.constantFrom(...names), fc.constantFrom(...values));
+  const id = fc.constantFrom("l1", "A-_z09", "a b", "", "x".repeat(65), undefined);
+  fc.assert(
+    fc.property(query, id, id, (query, one, other) => {
+      const first = read(one, query);
+      expect(read(one, { ...query })).toEqual(first);
+      // The same query is new with a parameter more that is left alone.
+      const fresh = read(other, { ...query, [`unknown ${Math.random()}`]: "x" });
+      expect(read(other, query)).toEqual(fresh);
+    }),
+  );
 });
 
 describe("the OpenAPI document says the same about", () => {

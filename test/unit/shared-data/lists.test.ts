@@ -35,9 +35,10 @@ test("a body's text is what its object would be written as, whatever the names",
 describe("a chunk of the catalogue", () => {
   const rows = [[1, "a1", "Ä", "rock"]];
   test("comes back as it was packed", () => {
-    expect(unpackChunk(packChunk([{ no: 1, id: "a1", name: "Ä", genre: "rock" }]))).toEqual(
-      new Map([[1, new ShownArtist("a1", "Ä", "rock")]]),
-    );
+    const chunk = unpackChunk(packChunk([{ no: 1, id: "a1", name: "Ä", genre: "rock" }]));
+    expect(chunk.size).toBe(1);
+    for (let i = 0; i < 2; i += 1) expect(chunk.get(1)).toEqual(new ShownArtist("a1", "Ä", "rock"));
+    expect(chunk.get(2)).toBeUndefined();
     expect(unpackChunk(gzipSync(JSON.stringify(rows))).get(1)?.name).toBe("Ä");
   });
 
