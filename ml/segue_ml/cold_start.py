@@ -19,8 +19,8 @@ from .pairs import Pairs
 
 SUPPORT = 20.0  # listeners of a value at which its vector counts half
 FLOOR = 1e-6
-PRIORS, DIRECTIONS = (50.0, 100.0, 200.0, 400.0), (0, 5, 10)
-SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
+PRIOR, DIRECTIONS = 200.0, 10  # of Taste; others near these are as good (docs/adr/0067)
+SHARES = (0.0, 0.25, 0.5, 0.75)  # of Taste beside the segments
 RIDGES = (0.1, 0.3, 1.0, 3.0, 10.0)
 MOST_WORDS = 4096
 
@@ -35,19 +35,21 @@ class Taste:
     lifts: list[np.ndarray]
 
     @classmethod
-    def of(cls, pairs: Pairs, features: Sequence[np.ndarray], prior: float, directions: int) -> Taste:
+    def of(
+        cls, pairs: Pairs, features: Sequence[np.ndarray], prior: float = PRIOR, directions: int = DIRECTIONS
+    ) -> Taste:
         """`features` hold a word per row of `pairs`, empty where unknown. `prior` is how many of a value's listeners have the
         taste that its vector predicts, `directions` how long that vector is."""
         active = np.flatnonzero(pairs.lengths > 0)
         share = (np.bincount(pairs.columns, minlength=pairs.width) + 0.5) / (len(active) + 1)
         spread = np.sqrt(share * (1 - share))
         names, lifts = [], []
+        row, column = pairs.slots(active)
         for feature in features:
             words, at = np.unique(feature[active].astype(str), return_inverse=True)
             size = np.bincount(at, minlength=len(words)).astype(np.float64)[:, None]
-            row, column = pairs.slots(active)
-            counts = np.zeros((len(words), pairs.width))
-            np.add.at(counts, (at[row], column), 1.0)
+            counts = np.bincount(at[row] * pairs.width + column, minlength=len(words) * pairs.width)
+            counts = counts.reshape(len(words), pairs.width).astype(np.float64)
             deviation = (counts / size - share) / spread * np.sqrt(size)
             left, values, right = np.linalg.svd(deviation, full_matrices=False)
             vectors = (left * values)[:, :directions]

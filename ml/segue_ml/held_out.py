@@ -12,13 +12,14 @@ import torch
 from torch import Tensor
 
 from .blend import fold_in
-from .cold_start import DIRECTIONS, PRIORS, RIDGES, SHARES, Taste, artist_vectors, beside_segments, word_kernel
+from .cold_start import RIDGES, artist_vectors, word_kernel
 from .errors import SegueError
 from .ials import Model, Settings, default_settings, train
 from .metrics import Ranking, bootstrap, rank_all
+from .new_listeners import choose_share, lists_of
 from .pairs import Pairs
 from .runtime import say, set_up, working
-from .segments import fallback, segment_lists, segment_of
+from .segments import EVERYBODY, SegmentList, fallback, segment_lists, segment_of
 from .terms import quality
 
 CPU, K = torch.device("cpu"), 20
@@ -70,42 +71,25 @@ def _row(ranking: Ranking, seed: int) -> dict[str, object]:
 def _listeners(pairs: Pairs, features: list[np.ndarray], share: float, seed: int) -> dict[str, Ranking]:
     working("new listeners")
     rest, test = _held(np.flatnonzero(pairs.lengths > 0), share, seed)
-    inner, tried = _held(rest, 2 * share, seed + 1)  # single listeners say little
+    known = pairs.where(np.isin(pairs.rows, rest))
+    own = pairs.where(np.isin(pairs.rows, test))
 
-    def judge(scores: np.ndarray, rows: np.ndarray) -> Ranking:
-        table, at = torch.from_numpy(scores.astype(np.float32)), np.full(pairs.height, -1)
-        at[rows] = np.arange(len(rows))
-        own = pairs.where(np.isin(pairs.rows, rows))
-        return rank_all(lambda wanted: table[at[wanted.numpy()]], own, _none(pairs), K, CPU, rows, with_auc=False)
+    def judge(lists: dict[str, SegmentList]) -> Ranking:
+        names = list(lists)
+        table = torch.zeros(len(names), pairs.width)
+        for at, name in enumerate(names):
+            table[at, torch.from_numpy(lists[name].artists.astype(np.int64))] = torch.from_numpy(lists[name].scores)
+        at = np.zeros(pairs.height, np.int64)
+        at[test] = [names.index(fallback(segment_of(features[0][row], features[1][row]), lists)) for row in test]
+        return rank_all(lambda rows: table[at[rows.numpy()]], own, _none(pairs), K, CPU, test, with_auc=False)
 
-    def taste(known: np.ndarray, rows: np.ndarray, prior: float, directions: int) -> np.ndarray:
-        part = pairs.where(np.isin(pairs.rows, known))
-        return Taste.of(part, features, prior, directions).scores([feature[rows] for feature in features])
-
-    def segments(known: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        part = pairs.where(np.isin(pairs.rows, known))
-        lists = segment_lists(part, features[0], features[1], length=pairs.width)
-        names, found = dict.fromkeys(lists), np.zeros((len(rows), pairs.width))
-        for at, row in enumerate(rows):
-            own = lists[fallback(segment_of(features[0][row], features[1][row]), names)]
-            found[at, own.artists] = own.scores
-        return found
-
-    shapes = [(prior, directions) for prior in PRIORS for directions in DIRECTIONS]
-    by_segment, best = segments(inner, tried), (-1.0, 0.0, shapes[0])
-    for shape in shapes:
-        own = taste(inner, tried, *shape)
-        for part in SHARES:
-            found = quality(judge(beside_segments(by_segment, own, part), tried))
-            best = max(best, (found, part, shape))
-    _, chosen, shape = best
-    working(f"new listeners: features {chosen:g}, prior {shape[0]:g}, directions {shape[1]}")
-    popularity = np.bincount(pairs.columns[np.isin(pairs.rows, rest)], minlength=pairs.width).astype(np.float64)
-    by_segment = segments(rest, test)
+    beside = choose_share(known, features[0], features[1], seed + 1)
+    working(f"new listeners: features {beside:g}")
+    by_segment = segment_lists(known, features[0], features[1])
     return {
-        "popularity": judge(np.tile(popularity, (len(test), 1)), test),
-        "segments, shrunk": judge(by_segment, test),
-        "segments and features": judge(beside_segments(by_segment, taste(rest, test, *shape), chosen), test),
+        "popularity": judge({EVERYBODY: by_segment[EVERYBODY]}),
+        "segments, shrunk": judge(by_segment),
+        "segments and features": judge(lists_of(known, features[0], features[1], beside)),
     }
 
 

@@ -1,7 +1,7 @@
 """Segments (`@AGE/PLACE`) and their shrunk popularity: the list of a listener without interactions.
 
 A small segment's counts are noise, so they are mixed with those of the wider segments around it, as if `PRIOR` of its
-listeners had the wider segments' taste. On real data this was as good as any regression from profile to taste.
+listeners had the wider segments' taste. What age group and place say each for itself is added in new_listeners.py.
 """
 
 from __future__ import annotations
@@ -73,36 +73,50 @@ def _depth(segment: str) -> tuple[int, str]:
 
 @dataclass(frozen=True)
 class SegmentList:
-    """Artists (positions, best first) and scores in (0, 1]: the artist's share of the segment's listeners, shrunk, over
-    that of the segment's first."""
+    """Artists (positions, best first) and scores in (0, 1]: over that of the segment's first."""
 
     artists: np.ndarray
     scores: np.ndarray
     listeners: int
 
 
-def segment_lists(
-    pairs: Pairs, age_groups: np.ndarray, places_: np.ndarray, prior: float = PRIOR, length: int = LENGTH
-) -> dict[str, SegmentList]:
-    """Lists of everybody and of every segment with `SMALLEST` listeners or more who have an interaction; in a smaller
-    one the wider segment's list says as much."""
+@dataclass(frozen=True)
+class Segment:
+    """Its artists' shares of listeners, shrunk towards those of the wider segments: float32 [artists]."""
+
+    share: np.ndarray
+    listeners: int
+
+
+def segment_shares(pairs: Pairs, age_groups: np.ndarray, places_: np.ndarray, prior: float = PRIOR) -> dict[str, Segment]:
+    """Everybody and every segment with `SMALLEST` listeners or more who have an interaction; in a smaller one the wider
+    segment's share says as much."""
     members = _members(pairs, age_groups, places_)
-    shares: dict[str, np.ndarray] = {}
-    lists: dict[str, SegmentList] = {}
+    found: dict[str, Segment] = {}
     for segment in sorted(members, key=_depth):
         rows = members[segment]
         counts = np.bincount(pairs.slots(rows)[1], minlength=pairs.width)
         if segment == EVERYBODY:
             share = counts / len(rows)
         else:
-            wider = np.mean([shares[one] for one in parents(segment)], axis=0)
+            wider = np.mean([found[one].share for one in parents(segment)], axis=0)
             share = (counts + prior * wider) / (len(rows) + prior)
-        shares[segment] = share.astype(np.float32)
-        best = np.argsort(-share, kind="stable")[: min(length, int((share > 0).sum()))]
-        lists[segment] = SegmentList(
-            best.astype(np.int32), (share[best] / share[best[0]]).astype(np.float32), len(rows)
-        )
-    return lists
+        found[segment] = Segment(share.astype(np.float32), len(rows))
+    return found
+
+
+def as_list(score: np.ndarray, listeners: int, length: int = LENGTH) -> SegmentList:
+    """The best artists by a score from 0 [artists]; those of score 0 are left out."""
+    best = np.argsort(-score, kind="stable")[: min(length, int((score > 0).sum()))]
+    return SegmentList(best.astype(np.int32), (score[best] / score[best[0]]).astype(np.float32), listeners)
+
+
+def segment_lists(
+    pairs: Pairs, age_groups: np.ndarray, places_: np.ndarray, prior: float = PRIOR, length: int = LENGTH
+) -> dict[str, SegmentList]:
+    """Lists by the shares of segment_shares alone."""
+    shares = segment_shares(pairs, age_groups, places_, prior)
+    return {name: as_list(segment.share, segment.listeners, length) for name, segment in shares.items()}
 
 
 def _members(pairs: Pairs, age_groups: np.ndarray, places_: np.ndarray) -> dict[str, np.ndarray]:

@@ -35,12 +35,12 @@ from .group import Group, join
 from .honest import by_group, calibration, gaps, robustness
 from .ials import SETTINGS, Model, Settings, default_settings, train
 from .mattered import what_mattered
+from .new_listeners import choose_share, lists_of
 from .newcomers import Catalogue, find_newcomers
 from .pairs import Pairs
 from .quota import Quota
 from .report import report
 from .runtime import Clock, choose_device, peak_memory, rows_that_fit, say, set_up
-from .segments import segment_lists
 from .sharded import train_packed
 from .shards import PAIRS, Spill, sampled
 from .shown import accuracy, read_impressions
@@ -259,8 +259,11 @@ class _Job:
         options, data, holdout = self.options, self.data, self.holdout
         facts = self._facts()
         with self.clock.phase("export"):
-            lists = segment_lists(self.everything, data.age_groups, data.places)
+            profiles = self.everything, data.age_groups, data.places
+            beside = choose_share(*profiles, options.seed)
+            lists = lists_of(*profiles, beside)
             about = {"runId": options.run_id, "trainedOn": facts, "segments": len(lists), "lineage": self.lineage}
+            about["featuresBesideSegments"] = beside
             young = self.quota.young(data, int(data.times.max()) + 1, self.share)
             listeners = np.bincount(self.everything.columns, minlength=data.shape[1])
             newcomers = find_newcomers(self.model.model, data.artist_numbers, listeners, young, self.catalogue)
