@@ -13,6 +13,7 @@ from . import (
     firewall,
     internals,
     lambdas,
+    maps,
     network,
     outputs,
     quotas,
@@ -38,6 +39,7 @@ def install(settings: Settings) -> sagemaker.SageMaker:
     endpoints.install(settings)
     firewall.install()
     lambdas.install()
+    maps.install()
     network.install()
     outputs.install()
     roles.install()

@@ -56,7 +56,13 @@ NEEDED: dict[str, tuple[str, ...]] = {
         "_AWS_SDK_SERVICE_MAP",
         "_ExecutionError",
         "_SERVICE_DISPATCH",
+        "_apply_jsonata_output",
+        "_apply_jsonata_template",
+        "_apply_state_assign",
         "_invoke_resource",
+        "_read_map_items",
+        "_run_distributed_map",
+        "_state_query_language",
     ),
     "ministack.services.waf": ("_associate_web_acl", "_disassociate_web_acl"),
 }
