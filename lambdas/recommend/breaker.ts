@@ -23,26 +23,29 @@ export class Breaker implements Pick<Cache, "get"> {
   }
 
   /** @throws CacheUnavailable, at once while the breaker is open */
-  async get(key: string): Promise<Buffer | null> {
+  get(key: string): Promise<Buffer | null> {
     const open = this.#failures >= FAILURES;
     if (open && (this.#trying || this.#now() < this.#closedFrom)) {
-      throw new CacheUnavailable("cache: left alone for a moment, as it did not answer");
+      return Promise.reject(new CacheUnavailable("cache: left alone for a moment, as it did not answer"));
     }
     this.#trying = open;
-    try {
-      const bytes = await this.#cache.get(key);
-      this.#failures = 0;
-      return bytes;
-    } catch (error) {
-      if (error instanceof CacheUnavailable) this.#fail();
-      throw error;
-    } finally {
-      if (open) this.#trying = false;
-    }
+    const read = this.#cache.get(key).then(this.#answered, this.#failed);
+    if (!open) return read;
+    return read.finally(() => {
+      this.#trying = false;
+    });
   }
 
-  #fail(): void {
-    this.#failures += 1;
-    this.#closedFrom = this.#now() + OPEN_MS * (0.75 + Math.random() / 2);
-  }
+  readonly #answered = (bytes: Buffer | null): Buffer | null => {
+    this.#failures = 0;
+    return bytes;
+  };
+
+  readonly #failed = (error: unknown): never => {
+    if (error instanceof CacheUnavailable) {
+      this.#failures += 1;
+      this.#closedFrom = this.#now() + OPEN_MS * (0.75 + Math.random() / 2);
+    }
+    throw error;
+  };
 }

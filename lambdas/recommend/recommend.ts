@@ -137,7 +137,8 @@ export class Recommender {
 
   async #find({ listenerId: accountId, ageGroup, place, played = false }: Request): Promise<Found> {
     const pointer = await this.#serving();
-    const listenerId = await this.#listenerIdOf(accountId, pointer);
+    const told = this.#options.listenerIdOf(accountId);
+    const listenerId = typeof told === "string" ? told : await this.#waitedFor(told, pointer);
     const trial = pointer.challenger !== null && unitHash(`${pointer.challenger}:${listenerId}`) < pointer.share;
     const variant = trial ? "challenger" : "champion";
     const release = trial ? pointer.challenger! : pointer.champion;
@@ -157,9 +158,9 @@ export class Recommender {
   }
 
   /** Without the key the popular list is what is left, so it is there before the failure is told. */
-  async #listenerIdOf(accountId: string, { champion }: Pointer): Promise<string> {
+  async #waitedFor(listenerId: Promise<string>, { champion }: Pointer): Promise<string> {
     try {
-      return await this.#options.listenerIdOf(accountId);
+      return await listenerId;
     } catch (error) {
       await this.#keepPopular(champion);
       throw error;

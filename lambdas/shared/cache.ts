@@ -15,8 +15,8 @@ export interface CacheOptions {
   /** Always verified: against the authorities that Node trusts, or against `ca` (PEM) in their place. */
   readonly tls: boolean | { readonly ca: string };
   readonly user: string;
-  /** Gives the password of the moment; asked before each use, so it should remember what it made. */
-  readonly password: () => Promise<string>;
+  /** Gives the password of the moment; asked before each use, so it should remember what it made, and then give it at once. */
+  readonly password: () => string | Promise<string>;
   /** Milliseconds that one command may take, its one repeat included. */
   readonly commandTimeout: number;
   /** Milliseconds that the first connection may take. */
@@ -107,8 +107,13 @@ export class Cache {
     this.#lost = undefined;
   }
 
-  async #run<T>(command: (cluster: Cluster) => Promise<T>): Promise<T> {
-    const cluster = await this.#ready();
+  #run<T>(command: (cluster: Cluster) => Promise<T>): Promise<T> {
+    const password = this.#options.password();
+    const ready = this.#atOnce(password);
+    return ready ? this.#send(ready, command) : this.#ready(password).then((cluster) => this.#send(cluster, command));
+  }
+
+  async #send<T>(cluster: Cluster, command: (cluster: Cluster) => Promise<T>): Promise<T> {
     const end = performance.now() + this.#options.commandTimeout;
     try {
       return await within(this.#options.commandTimeout, command(cluster));
@@ -122,8 +127,14 @@ export class Cache {
     }
   }
 
-  async #ready(): Promise<Cluster> {
-    const password = await this.#options.password();
+  /** The client, where there is nothing to wait for or to renew: so it is for all requests but a few. */
+  #atOnce(password: string | Promise<string>): Cluster | undefined {
+    const same = password === this.#password && Date.now() - this.#openedAt <= MAX_AGE_MS;
+    return same && this.#cluster?.status === "ready" ? this.#cluster : undefined;
+  }
+
+  async #ready(current: string | Promise<string>): Promise<Cluster> {
+    const password = await current;
     const renewed = password !== this.#password;
     this.#password = password;
     const old = Date.now() - this.#openedAt > MAX_AGE_MS;
@@ -227,7 +238,16 @@ function within<T>(milliseconds: number, work: Promise<T>): Promise<T> {
       () => reject(new CacheUnavailable(`cache: no answer within ${Math.round(milliseconds)} ms`)),
       Math.max(0, milliseconds),
     );
-    work.then(resolve, reject).finally(() => clearTimeout(late));
+    work.then(
+      (result) => {
+        clearTimeout(late);
+        resolve(result);
+      },
+      (error) => {
+        clearTimeout(late);
+        reject(error);
+      },
+    );
   });
 }
 
@@ -239,12 +259,11 @@ export function cacheOf(
   const { CACHE_HOST, CACHE_PORT, CACHE_NAME, CACHE_USER, CACHE_TLS } = environment;
   let token = "";
   let signedAt = Number.NEGATIVE_INFINITY;
-  const password = async () => {
-    if (Date.now() - signedAt > (TOKEN_SECONDS * 1000) / 2) {
-      token = await elastiCacheToken({ cacheName: CACHE_NAME, user: CACHE_USER, ...lambdaIdentity() });
-      signedAt = Date.now();
-    }
+  const sign = async () => {
+    token = await elastiCacheToken({ cacheName: CACHE_NAME, user: CACHE_USER, ...lambdaIdentity() });
+    signedAt = Date.now();
     return token;
   };
+  const password = () => (Date.now() - signedAt > (TOKEN_SECONDS * 1000) / 2 ? sign() : token);
   return new Cache({ host: CACHE_HOST, port: CACHE_PORT, tls: CACHE_TLS, user: CACHE_USER, password, ...limits });
 }

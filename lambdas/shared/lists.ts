@@ -82,41 +82,26 @@ export class Lists {
   }
 
   /** Undefined when the release has none for the artist. @throws CacheUnavailable */
-  async similar(release: string, artistId: string): Promise<SimilarArtists | undefined> {
-    const found = await this.#found(release, cacheKeys.similar(release, artistId), true);
-    return found && { release, ...found };
+  similar(release: string, artistId: string): Promise<SimilarArtists | undefined> {
+    return this.#read(release, cacheKeys.similar(release, artistId), true);
   }
 
   /** Undefined when it is missing, damaged, empty, or none of its artists has a name any more. */
-  async #read(release: string, key: string): Promise<List | undefined> {
-    const found = await this.#found(release, key, false);
-    return found && { release, ...found, source: found.source as List["source"] };
-  }
-
-  async #found(release: string, key: string, similar: boolean) {
+  async #read(release: string, key: string, similar = false): Promise<List | undefined> {
     const bytes = await this.#cache.get(key);
     const value = bytes && this.#decode(key, bytes, release, similar);
     if (!value) return undefined;
-    const { generatedAt, source } = value;
-    const items = await this.named(release, value);
+    const named = this.named(release, value);
+    const items = named instanceof Promise ? await named : named;
     if (items.length === 0) return undefined;
-    return { generatedAt: new Date(generatedAt * 1000).toISOString(), source, items };
+    const generatedAt = new Date(value.generatedAt * 1000).toISOString();
+    return { release, generatedAt, source: value.source as List["source"], items };
   }
 
-  /** The artists of a value by name; those without one are left out. @throws CacheUnavailable */
-  async named(
-    release: string,
-    { artists, scores, reasons, reasonArtists }: Pick<Value, "artists" | "scores" | "reasons" | "reasonArtists">,
-  ): Promise<Item[]> {
-    const found = await this.#names.of(release, artists);
-    const played = await this.#names.of(release, reasonArtists);
-    const items: Item[] = [];
-    for (let at = 0; at < found.length; at += 1) {
-      const artist = found[at];
-      // Reasons count from 1; 0 is none.
-      if (artist) items.push({ artist, score: rounded(scores[at]!), because: played[reasons[at]! - 1] });
-    }
-    return items;
+  /** The artists of a list by name, those without one left out; at once where all names are here. @throws CacheUnavailable */
+  named(release: string, list: Pick<Value, "artists" | "scores" | "reasons" | "reasonArtists">) {
+    const names = this.#names.of(release, [...list.artists, ...list.reasonArtists]);
+    return names instanceof Promise ? names.then((found) => itemsOf(list, found)) : itemsOf(list, names);
   }
 
   #decode(key: string, bytes: Buffer, release: string, similar: boolean): Value | undefined {
@@ -130,4 +115,19 @@ export class Lists {
       return undefined;
     }
   }
+}
+
+function itemsOf(
+  { artists, scores, reasons }: Pick<Value, "artists" | "scores" | "reasons">,
+  names: readonly (ShownArtist | undefined)[],
+): Item[] {
+  const items: Item[] = [];
+  for (let at = 0; at < artists.length; at += 1) {
+    const artist = names[at];
+    const reason = reasons[at]!;
+    // The names of the reasons' artists come after those of the list's.
+    const because = reason > 0 ? names[artists.length + reason - 1] : undefined;
+    if (artist) items.push({ artist, score: rounded(scores[at]!), because });
+  }
+  return items;
 }
