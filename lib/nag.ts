@@ -23,7 +23,7 @@ export const meantWildcards: readonly MeantWildcard[] = [
     reason: "Objects of one zone of a bucket, named by shard, hour or run",
   },
   {
-    at: /-(serving|model)\/((Publish|Promote|Gate|Register|Privacy|PrivacyLists|StoreFeatures|EraseFeatures)Role|FeatureStore\/Role|Roles\/(Train|Score)|Retraining\/FeaturesJob\/Role)\//,
+    at: /-(serving|model)\/((Publish|Promote|Gate|Register|Privacy|PrivacyLists|StoreFeatures|EraseFeatures)Role|FeatureStore\/Role|Roles\/(Train|Score)|Retraining\/(FeaturesJob\/)?Role)\//,
     resource:
       /(:ExportsOutput\w*Lake\w+|arn:aws:s3:::[a-z0-9.-]+)\/(clean|features|feature-store|runs|releases|privacy)\//,
     reason: "Objects of runs and releases, named by the run's id",
@@ -44,9 +44,9 @@ export const meantWildcards: readonly MeantWildcard[] = [
     reason: "Versions and aliases of one function",
   },
   {
-    at: /-serving\/PrivacyRole\//,
+    at: /-(serving\/PrivacyRole|model\/Retraining\/MapPolicy)\//,
     resource: /:execution:.+:\*$/,
-    reason: "Executions of one state machine, each named by its request",
+    reason: "Executions of one state machine, each named by its request or by the map that starts it",
   },
   {
     at: /-model\/(Roles\/(Train|Score)|Retraining\/FeaturesJob\/Role)\//,

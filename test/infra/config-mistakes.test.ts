@@ -1,4 +1,5 @@
 import { readConfig } from "../../lib/config";
+import { broughtAlong } from "./profiles";
 import { refusal } from "./support";
 
 const place = { account: "123456789012", region: "eu-central-1" };
@@ -75,6 +76,12 @@ const mistakes: readonly [what: string, input: unknown, path: string, allowed: R
     { cache: { preScale: { ecpu: 1000, gb: 2 } } },
     "cache.preScale.gb",
     /must be at most cache.maxGb, 1/,
+  ],
+  [
+    "a cache made ready that was brought along",
+    { ...broughtAlong, cache: { ...broughtAlong.cache, preScale: { ecpu: 1000 } } },
+    "cache.preScale",
+    /not of a cache that you brought: scale it yourself/,
   ],
   // Addresses.
   [

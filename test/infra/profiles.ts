@@ -44,7 +44,10 @@ const gpu = ["ml.g6.xlarge", "ml.g5.xlarge"] as const;
 /** What is checked by every policy: the environments, and each switch that adds or changes resources, on. */
 export const inputs: Readonly<Record<string, EnvironmentInput>> = {
   ...environments,
-  "on-demand stream": { stream: { mode: "on-demand" } },
+  "on-demand stream, parallel loads into a cache made ready": {
+    stream: { mode: "on-demand" },
+    cache: { parallelLoads: 4, preScale: { ecpu: 4000 } },
+  },
   "spot and Processing": {
     compute: {
       training: { gpu: [...gpu], spot: true, maxWaitMinutes: 120 },

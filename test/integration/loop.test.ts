@@ -12,6 +12,7 @@ import { DescribeServerlessCachesCommand, ElastiCacheClient } from "@aws-sdk/cli
 import { KinesisClient, ListStreamsCommand } from "@aws-sdk/client-kinesis";
 import {
   GetFunctionConfigurationCommand,
+  InvokeCommand,
   LambdaClient,
   ListEventSourceMappingsCommand,
   ListFunctionsCommand,
@@ -412,11 +413,19 @@ describe("a deployment", () => {
     expect(release("promote", champion)).toMatchObject({ status: 0, out: `${champion} serves\n` });
     // There was none before the first.
     expect(release("rollback")).toMatchObject({ status: 1, error: expect.stringMatching(/nothing served before/) });
-    expect(release("promote", "20200101t000000-00000000")).toMatchObject({
-      status: 1,
-      error: expect.stringMatching(/20200101t000000-00000000/),
-    });
     expect((await api.get("/v1/health")).body).toEqual({ status: "ok", release: champion });
+  });
+
+  test("renews what serves when its schedule asks for that", async () => {
+    const { release: champion } = await lake.json<{ release: string }>("releases/champion.json");
+    const lambda = client(LambdaClient);
+    const { Functions = [] } = await lambda.send(new ListFunctionsCommand({}));
+    const { FunctionName } = Functions.find((found) => /Promote/.test(found.FunctionName ?? ""))!;
+    const { Payload } = await lambda.send(new InvokeCommand({ FunctionName, Payload: '{"action":"keep"}' }));
+    const { kept, championDays } = JSON.parse(Payload!.transformToString());
+    expect(kept).toEqual([champion]);
+    // As it was published, before the update to three days.
+    expect(championDays).toBeCloseTo(0.9 * 7, 1);
   });
 
   test(
