@@ -86,11 +86,6 @@ export const unrecorded: readonly Unrecorded[] = [
     reason: "The champion's evaluation, once there is a champion",
   },
   {
-    by: /^serving\/PromoteRole$/,
-    action: /^(s3:GetObject|kms:Decrypt)$/,
-    reason: "Metrics of a release that is promoted by hand",
-  },
-  {
     by: /^(data|serving|model)\/HooksHooksRole$/,
     action: /^s3:DeleteObjectVersion$/,
     reason: "A bucket that once kept versions has some",
