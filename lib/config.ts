@@ -4,6 +4,7 @@ import { areDistinct, isPrivateNetwork, isSchedule, isTimezone } from "./config-
 import { compute, computeMistakes } from "./config-compute";
 import { explain } from "./config-errors";
 import { model } from "./config-model";
+import { tracking, trackingMistakes } from "./config-tracking";
 import * as existing from "./existing";
 import { imageAccounts } from "./images";
 
@@ -306,6 +307,7 @@ export const environmentSchema = z
     cache: cache.prefault({}),
     compute: compute.prefault({}),
     model: model.prefault({}),
+    tracking: tracking.prefault({}),
     gate: gate.prefault({}),
     api: api.prefault({}),
     /** What is taken of a client. */
@@ -353,6 +355,9 @@ export const environmentSchema = z
     }
     if (config.postgres.minAcu > config.postgres.maxAcu) {
       refuse(["postgres", "minAcu"], config.postgres.minAcu, `must be at most maxAcu, ${config.postgres.maxAcu}`);
+    }
+    for (const { field, input, message } of trackingMistakes(config.tracking)) {
+      refuse(["tracking", "mlflow", field], input, message);
     }
     for (const { path, input, message } of computeMistakes(config.compute)) {
       refuse(["compute", ...path], input, message);

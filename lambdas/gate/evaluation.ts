@@ -15,15 +15,26 @@ const group = z.object({
   listeners: z.number(),
   "ndcg@20": z.nullable(z.number()),
 });
+/** Ends of the 95 % interval of the mean difference over listeners. */
+const difference = z.object({ interval: z.tuple([z.nullable(z.number()), z.nullable(z.number())]) });
 const gap = z.object({ by: z.string(), metric: z.string(), gap: z.nullable(z.number()) });
 
 export const evaluationSchema = z.object({
   schemaVersion: z.literal(1),
   runId: z.string(),
   protocol: z.object({ listeners: z.nullable(z.number()) }),
-  metrics: z.object({ model: metrics, popularity: metrics, random: metrics }),
+  metrics: z.object({ model: metrics, popularity: metrics, random: metrics, champion: z.optional(metrics) }),
   /** Ends of 95 % intervals, by metric. */
   intervals: z.optional(z.object({ model: intervals })),
+  /** What served when the run began, on the same holdout: the model's metrics less its own, and why it was not compared. */
+  champion: z.nullish(
+    z.object({
+      runId: z.nullable(z.string()),
+      compared: z.boolean(),
+      reason: z.optional(z.string()),
+      differences: z._default(z.record(z.string(), difference), {}),
+    }),
+  ),
   groups: z._default(z.array(group), []),
   gaps: z._default(z.array(gap), []),
   /** What the model was made of: digests of data and code, and the seed. */

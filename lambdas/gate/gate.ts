@@ -69,5 +69,5 @@ async function championOf(lake: Pick<Bucket, "text">): Promise<(Champion & { rel
   const { release, runId, metrics } = championSchema.parse(JSON.parse(text));
   const kept = await lake.text(`runs/${runId}/evaluation.json`);
   const read = kept === undefined ? undefined : evaluationSchema.safeParse(parsePythonJson(kept));
-  return { release, metrics, ...(read?.success && { evaluation: read.data }) };
+  return { release, runId, metrics, ...(read?.success && { evaluation: read.data }) };
 }

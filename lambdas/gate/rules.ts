@@ -12,6 +12,8 @@ export interface Finding {
 
 /** The champion's metrics as its record keeps them, and its own evaluation where the lake still has it. */
 export interface Champion {
+  /** The run that made it. */
+  readonly runId?: string;
   readonly metrics: Metrics;
   readonly evaluation?: Evaluation;
 }
@@ -39,17 +41,35 @@ interface Rule {
 
 const times = (metric: number | null | undefined, factor: number) => (metric == null ? metric : metric * factor);
 
+/** Where the training judged the very model that serves now on its own holdout. What was recorded is of other days and listeners. */
+const sameHoldout = ({ evaluation: { champion: judged, metrics }, champion }: Evidence) =>
+  judged?.compared && judged.runId === champion.runId ? { metrics: metrics.champion, ...judged } : undefined;
+
 const notWorseThanChampion = (metric: string): Rule => ({
   rule: `${metric} against champion`,
   value: ({ evaluation }) => evaluation.metrics.model[metric],
-  limit: ({ champion, settings }) => times(champion.metrics[metric], 1 - settings.championTolerance),
-  limitText: ({ settings }) => `the champion's less ${100 * settings.championTolerance} %`,
+  limit: (evidence) =>
+    times(
+      (sameHoldout(evidence)?.metrics ?? evidence.champion.metrics)[metric],
+      1 - evidence.settings.championTolerance,
+    ),
+  limitText: (evidence) =>
+    `the champion's ${sameHoldout(evidence) ? "on the same holdout " : ""}less ${100 * evidence.settings.championTolerance} %`,
+});
+
+/** The mean difference over the listeners of one holdout says more than two intervals do, each of which has all that listeners differ by. */
+const differenceReachesZero = (metric: string): Rule => ({
+  rule: `${metric} interval against champion`,
+  value: (evidence) => sameHoldout(evidence)?.differences[metric]?.interval[1],
+  limit: (evidence) => (sameHoldout(evidence)?.differences[metric] ? 0 : undefined),
+  limitText: () => "no difference to the champion: the value is the high end of its interval on the same holdout",
 });
 
 const intervalReachesChampion = (metric: string): Rule => ({
   rule: `${metric} interval against champion`,
   value: ({ evaluation }) => evaluation.intervals?.model[metric]?.[1],
-  limit: ({ champion }) => champion.evaluation?.intervals?.model[metric]?.[0],
+  limit: (evidence) =>
+    sameHoldout(evidence) ? undefined : evidence.champion.evaluation?.intervals?.model[metric]?.[0],
   limitText: () => "the low end of the champion's interval",
 });
 
@@ -124,7 +144,7 @@ function asked({ settings, evaluation }: Evidence): Rule[] {
 const againstChampion = (withIntervals: boolean, groups: readonly Group[]): Rule[] =>
   [
     ...compared.map(notWorseThanChampion),
-    ...(withIntervals ? compared.map(intervalReachesChampion) : []),
+    ...(withIntervals ? [...compared.map(intervalReachesChampion), ...compared.map(differenceReachesZero)] : []),
     ...groups.filter(({ listeners }) => listeners >= ENOUGH).map(groupKeepsUp),
   ].map((rule) => ({ ...rule, optional: true }));
 

@@ -21,4 +21,8 @@ const compute = z.object({
 export type Compute = z.infer<typeof compute>;
 
 /** Environment variables of `prepare-run`. */
-export const prepareRunEnvironment = z.object({ COMPUTE: z.pipe(jsonText, compute) });
+export const prepareRunEnvironment = z.object({
+  COMPUTE: z.pipe(jsonText, compute),
+  LAKE_BUCKET: z.string().check(z.minLength(1)),
+  MODEL_PACKAGE_GROUP: z.string().check(z.minLength(1)),
+});

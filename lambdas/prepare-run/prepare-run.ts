@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import * as z from "zod/mini";
+import type { Champion, Found } from "./champion";
 import { type Choice, choose, type Machines, type Quotas, quotasWanted } from "./compute";
 import type { Compute } from "./environment";
 
@@ -23,8 +24,17 @@ export interface PreparedRun {
   /** What each job is tried on, in this order. */
   readonly training: readonly Machines[];
   readonly scoring: readonly Machines[];
-  /** Why these instances. */
+  /** Why these instances, and why there is no champion to compare with, if there is none. */
   readonly reason: string;
+  /** What serves, for the training to judge its model beside it. */
+  readonly champion?: Champion;
+}
+
+interface Sources {
+  readonly compute: Compute;
+  readonly readQuotas: ReadQuotas;
+  readonly findChampion: () => Promise<Found>;
+  readonly now?: Date;
 }
 
 /**
@@ -33,9 +43,9 @@ export interface PreparedRun {
  */
 export async function prepareRun(
   { asOf }: z.infer<typeof prepareRunInput>,
-  { compute, readQuotas, now = new Date() }: { compute: Compute; readQuotas: ReadQuotas; now?: Date },
+  { compute, readQuotas, findChampion, now = new Date() }: Sources,
 ): Promise<PreparedRun> {
-  const quotas = await quotasOrReason(quotasWanted(compute), readQuotas);
+  const [quotas, found] = await Promise.all([quotasOrReason(quotasWanted(compute), readQuotas), findChampion()]);
   const training = choose(compute.training, "training", quotas);
   const scoring = choose(compute.scoring, compute.scoring.mode, quotas);
   return {
@@ -43,7 +53,8 @@ export async function prepareRun(
     asOf: (asOf ? new Date(asOf) : now).toISOString(),
     training: training.tries,
     scoring: scoring.tries,
-    reason: `training on ${describe(training)}; scoring on ${describe(scoring)}`,
+    reason: `training on ${describe(training)}; scoring on ${describe(scoring)}${"reason" in found ? `; champion: ${found.reason}` : ""}`,
+    ...("champion" in found && { champion: found.champion }),
   };
 }
 

@@ -1,10 +1,10 @@
 import {
   CreateModelPackageCommand,
   type CreateModelPackageCommandInput,
-  paginateListModelPackages,
   type SageMakerClient,
 } from "@aws-sdk/client-sagemaker";
 import * as z from "zod/mini";
+import { describePackage, findPackage } from "../shared/model-package";
 import { releaseIdSchema } from "../shared/release";
 
 const text = z.string().check(z.minLength(1));
@@ -30,9 +30,6 @@ interface Settings {
   readonly group: string;
 }
 
-const describe = (runId: string, approved: boolean): string =>
-  `run ${runId}: ${approved ? "approved" : "rejected"} by the gate`;
-
 /**
  * The registry's entry for a model: what it is made of, how it did, and what the gate said, so that a model that was
  * rejected can be found and understood, too.
@@ -46,7 +43,7 @@ function modelPackage(input: RegisterInput, { bucket, group }: Settings): Create
   );
   return {
     ModelPackageGroupName: group,
-    ModelPackageDescription: describe(runId, approved),
+    ModelPackageDescription: describePackage(runId, approved),
     ModelApprovalStatus: approved ? "Approved" : "Rejected",
     // One run is one version, also when a call is repeated at the same moment.
     ClientToken: runId,
@@ -71,10 +68,6 @@ function modelPackage(input: RegisterInput, { bucket, group }: Settings): Create
   };
 }
 
-/** When a run began, from its id: `20261122t035200-1a2b3c4d`. */
-const startOf = (runId: string): Date =>
-  new Date(runId.replace(/^(\d{4})(\d\d)(\d\d)t(\d\d)(\d\d)(\d\d)-.*$/, "$1-$2-$3T$4:$5:$6Z"));
-
 /**
  * Enters a run's model into the registry. Repeated for the same run it returns the entry that is there.
  * @throws whatever SageMaker answers when it refuses
@@ -83,19 +76,10 @@ export async function register(
   input: RegisterInput,
   { sagemaker, ...settings }: Settings & { sagemaker: SageMakerClient },
 ): Promise<{ modelPackageArn: string }> {
-  const entered = await find(input, settings.group, sagemaker);
-  if (entered) return { modelPackageArn: entered };
+  const { runId, approved } = input;
+  const entered = await findPackage(sagemaker, { group: settings.group, runId, approved });
+  if (entered) return { modelPackageArn: entered.arn };
   const { ModelPackageArn } = await sagemaker.send(new CreateModelPackageCommand(modelPackage(input, settings)));
-  if (!ModelPackageArn) throw new Error(`SageMaker named no model package for run ${input.runId}`);
+  if (!ModelPackageArn) throw new Error(`SageMaker named no model package for run ${runId}`);
   return { modelPackageArn: ModelPackageArn };
-}
-
-async function find({ runId, approved }: RegisterInput, group: string, client: SageMakerClient) {
-  const since = { ModelPackageGroupName: group, CreationTimeAfter: startOf(runId) };
-  for await (const page of paginateListModelPackages({ client, pageSize: 100 }, since)) {
-    for (const { ModelPackageDescription, ModelPackageArn } of page.ModelPackageSummaryList ?? []) {
-      if (ModelPackageDescription === describe(runId, approved)) return ModelPackageArn;
-    }
-  }
-  return undefined;
 }

@@ -2,6 +2,7 @@ import { ArnFormat, Aws, Stack, Validations } from "aws-cdk-lib";
 import { PolicyDocument, PolicyStatement, Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
 import type { IBucket } from "aws-cdk-lib/aws-s3";
 import { Construct } from "constructs";
+import type { Tracking } from "../config-tracking";
 import type { Images } from "./images";
 import type { MlCode } from "./ml-code";
 
@@ -12,17 +13,37 @@ export interface JobRolesProps {
   readonly lake: IBucket;
   readonly code: MlCode;
   readonly images: Images;
+  readonly tracking: Tracking;
+}
+
+/** What `ml/segue_ml/track.py` asks of MLflow: https://docs.aws.amazon.com/sagemaker/latest/dg/mlflow-create-tracking-server-iam.html */
+const trackingCalls = [
+  ...["GetExperimentByName", "GetExperiment", "CreateExperiment", "SearchRuns", "GetRun", "CreateRun", "UpdateRun"],
+  ...["DeleteRun", "LogParam", "LogMetric", "LogBatch", "SetTag"],
+];
+
+/** Lets a job write to SageMaker's MLflow, and its files to where that keeps them, as clients do so themselves. */
+function trackingStatements({ mlflow }: Tracking): PolicyStatement[] {
+  if (!mlflow?.trackingServerArn || !mlflow.artifactStore) return [];
+  const store = `arn:${Aws.PARTITION}:s3:::${mlflow.artifactStore.replace("s3://", "")}`;
+  return [
+    new PolicyStatement({
+      actions: trackingCalls.map((call) => `sagemaker-mlflow:${call}`),
+      resources: [mlflow.trackingServerArn],
+    }),
+    new PolicyStatement({ actions: ["s3:PutObject", "s3:AbortMultipartUpload"], resources: [`${store}/*`] }),
+  ];
 }
 
 /**
  * What SageMaker may do for a job: pull the image, read the job's input, write its output and its logs. The container itself gets none of it,
- * as jobs run without a network and without credentials. Training and scoring have roles of their own.
+ * as jobs run without a network and without credentials; but for a training that is tracked (`tracking.mlflow`). Training and scoring have roles of their own.
  */
 export class JobRoles extends Construct {
   readonly train: Role;
   readonly score: Role;
 
-  constructor(scope: Construct, id: string, { lake, code, images }: JobRolesProps) {
+  constructor(scope: Construct, id: string, { lake, code, images, tracking }: JobRolesProps) {
     super(scope, id);
     const read = (...prefixes: string[]) => [
       new PolicyStatement({
@@ -43,9 +64,10 @@ export class JobRoles extends Construct {
     const features = (part: string) => `features/*/${part}/`;
     this.train = this.role("Train", [
       ...images.pullStatements(),
-      ...read(...trainingTables.map(features), "runs/*/checkpoints/"),
+      ...read(...trainingTables.map(features), "runs/*/checkpoints/", "runs/*/train/*/output/model.tar.gz"),
       ...code.readStatements(),
       write("runs/*/train/", "runs/*/checkpoints/"),
+      ...trackingStatements(tracking),
     ]);
     this.score = this.role("Score", [
       ...images.pullStatements(),

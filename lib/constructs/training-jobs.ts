@@ -4,8 +4,9 @@ import type { Construct } from "constructs";
 import type { EnvironmentConfig } from "../config";
 import { tunedRanges } from "../config-compute";
 import { modelParameters } from "../config-model";
+import { trackingParameters } from "../config-tracking";
 import { trainingTables } from "./job-roles";
-import { expression } from "./jsonata";
+import { expression, literal } from "./jsonata";
 import { trainProgram } from "./ml-code";
 import { jobName, type RunJobsProps, resources, s3Uri, tried, withWaiting } from "./run-jobs";
 import { SageMakerJob } from "./sagemaker-job";
@@ -38,9 +39,11 @@ function common({ config, lake, code, roles, key }: RunJobsProps) {
     InputMode: "File",
   });
   const features = (part: string) => channel(part, s3Uri(lake, `features/' & $run.runId & '/${part}/'`));
+  const champion = channel("champion", expression("$run.champion.modelDataUrl"));
   const runtime = `'MaxRuntimeInSeconds': ${maxRuntimeMinutes * 60}`;
   const parameters = {
     ...modelParameters(config.model),
+    ...trackingParameters(config.tracking),
     ...Object.fromEntries(Object.entries(hyperparameters).map(([name, value]) => [name, String(value)])),
     ...(severalProcesses(config) && { sagemaker_torch_distributed_enabled: "true" }),
     sagemaker_program: trainProgram,
@@ -54,7 +57,10 @@ function common({ config, lake, code, roles, key }: RunJobsProps) {
       TrainingInputMode: "File",
       MetricDefinitions: metrics.map((Name) => ({ Name, Regex: `eval ${Name}=([-0-9.e]+);` })),
     },
-    InputDataConfig: [...trainingTables.map(features), channel("code", code.uri)],
+    // A channel without an object fails the job, so that what serves is one only where there is such a model.
+    InputDataConfig: expression(
+      `$append(${literal([...trainingTables.map(features), channel("code", code.uri)])}, $exists($run.champion) ? ${literal([champion])} : [])`,
+    ),
     OutputDataConfig: {
       S3OutputPath: s3Uri(lake, "runs/' & $run.runId & '/train'"),
       ...(key && { KmsKeyId: key.keyArn }),
@@ -69,7 +75,8 @@ function common({ config, lake, code, roles, key }: RunJobsProps) {
           ),
         }
       : { StoppingCondition: { MaxRuntimeInSeconds: maxRuntimeMinutes * 60 } }),
-    EnableNetworkIsolation: true,
+    // What is tracked elsewhere needs a way there.
+    EnableNetworkIsolation: config.tracking.mlflow === undefined,
     EnableInterContainerTrafficEncryption: true,
   };
   return { request, parameters };

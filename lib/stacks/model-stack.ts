@@ -6,6 +6,7 @@ import { gateEnvironment } from "../../lambdas/gate/environment";
 import { prepareRunEnvironment } from "../../lambdas/prepare-run/environment";
 import { registerEnvironment } from "../../lambdas/register/environment";
 import type { EnvironmentConfig } from "../config";
+import { trackingRequirements } from "../config-tracking";
 import { FeatureStore } from "../constructs/feature-store";
 import { SegueFunction } from "../constructs/function";
 import { Images } from "../constructs/images";
@@ -29,8 +30,8 @@ export class ModelStack extends Stack {
   ) {
     super(scope, id, props);
     const images = new Images(this, "Images", config);
-    const code = new MlCode(this, "Code", join(__dirname, "../../ml"));
-    const roles = new JobRoles(this, "Roles", { lake, code, images });
+    const code = new MlCode(this, "Code", join(__dirname, "../../ml"), trackingRequirements(config.tracking));
+    const roles = new JobRoles(this, "Roles", { lake, code, images, tracking: config.tracking });
     if (key) for (const role of [roles.train, roles.score]) grantJobKey(key, role);
     const { group } = new Registry(this, "Registry", config);
     const LAKE_BUCKET = lake.bucketName;
@@ -39,11 +40,28 @@ export class ModelStack extends Stack {
       config,
       description: "Names a run and chooses its instances by the account's quotas",
       schema: prepareRunEnvironment,
-      environment: { COMPUTE: this.toJsonString(compute(config, images)) },
+      environment: {
+        COMPUTE: this.toJsonString(compute(config, images)),
+        LAKE_BUCKET,
+        MODEL_PACKAGE_GROUP: group.modelPackageGroupName,
+      },
       timeout: Duration.minutes(1),
     });
     // Quotas have no ARN that this action could name.
     prepareRun.addToRolePolicy(new PolicyStatement({ actions: ["servicequotas:ListServiceQuotas"], resources: ["*"] }));
+    grantRead(lake, prepareRun, "releases/champion.json");
+    grantList(lake, prepareRun);
+    const versions = this.formatArn({
+      service: "sagemaker",
+      resource: "model-package",
+      resourceName: `${group.modelPackageGroupName}/*`,
+    });
+    // Listing versions cannot be narrowed to a group.
+    const listVersions = new PolicyStatement({ actions: ["sagemaker:ListModelPackages"], resources: ["*"] });
+    prepareRun.addToRolePolicy(listVersions);
+    prepareRun.addToRolePolicy(
+      new PolicyStatement({ actions: ["sagemaker:DescribeModelPackage"], resources: [versions] }),
+    );
 
     const gate = new SegueFunction(this, "gate", {
       config,
@@ -64,16 +82,10 @@ export class ModelStack extends Stack {
       environment: { LAKE_BUCKET, MODEL_PACKAGE_GROUP: group.modelPackageGroupName },
       timeout: Duration.minutes(1),
     });
-    const versions = this.formatArn({
-      service: "sagemaker",
-      resource: "model-package",
-      resourceName: `${group.modelPackageGroupName}/*`,
-    });
     const allow = (actions: string[], resources: string[]) =>
       register.addToRolePolicy(new PolicyStatement({ actions, resources }));
     allow(["sagemaker:CreateModelPackage"], [group.ref, versions]);
-    // Listing versions cannot be narrowed to a group.
-    allow(["sagemaker:ListModelPackages"], ["*"]);
+    register.addToRolePolicy(listVersions);
     // The registry looks at model and image in the name of who registers them.
     grantRead(lake, register, "runs/*/train/*", "runs/*/evaluation.json");
     grantList(lake, register);

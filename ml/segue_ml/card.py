@@ -37,7 +37,7 @@ Temporal holdout at {protocol["cutoff"]}, {protocol["listeners"]:,} listeners: {
 A listener's list is compared with {protocol["candidates"]:,} candidate artists.
 
 {_metrics(evaluation["metrics"])}
-
+{_champion(evaluation["champion"])}
 ### By group
 
 Recall@{k} and NDCG@{k} of the model. A group with few listeners has an uncertain figure.
@@ -60,6 +60,18 @@ Beside the model: the popular list, random lists and item-kNN (cosine). `report.
 def _worths(feedback: dict[str, Any]) -> str:
     said = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in feedback["chosen"].items())
     return f"{said}; {'learned on the past' if feedback['trials'] else 'as given'}"
+
+
+def _champion(found: dict[str, Any] | None) -> str:
+    if found is None:
+        return ""
+    if not found["compared"]:
+        return f"\nNot compared with the champion: {found['reason']}.\n"
+    said = (
+        f"{name} {one['difference']:+.4f} ({one['interval'][0]:.4f} to {one['interval'][1]:.4f})"
+        for name, one in found["differences"].items()
+    )
+    return f"\nLess the champion {found['runId']}, listener by listener: {', '.join(said)}.\n"
 
 
 def _accuracy(found: dict[str, Any] | None) -> str:

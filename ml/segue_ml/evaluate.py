@@ -56,10 +56,11 @@ def iso(milliseconds: int) -> str:
     return datetime.fromtimestamp(milliseconds / 1000, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def temporal_holdout(data: Dataset, seed: int = 0) -> Holdout:
+def temporal_holdout(data: Dataset, seed: int = 0, after: int | None = None) -> Holdout:
     """Cuts at the start of the day (UTC) that leaves about the last fifth of the interactions, or more where that
     gives too few listeners. Rows are days with the time of their last event, so a cut between days keeps every event of
-    a row on its side. Raises SegueError when no cut leaves a listener with something new to find."""
+    a row on its side. With `after` (ms), up to which another model has seen everything, at the first midnight behind it, if
+    that is later and leaves ENOUGH_LISTENERS. Raises SegueError when no cut leaves a listener with something new to find."""
     best: Holdout | None = None
     for share in SHARES:
         found = split_at(data, _cutoff(data.times, share), seed)
@@ -72,6 +73,11 @@ def temporal_holdout(data: Dataset, seed: int = 0) -> Holdout:
             f"interactions: nothing to evaluate on: from {iso(int(data.times.min()))} to {iso(int(data.times.max()))} "
             "no listener plays a new artist after a first day; more days of interactions are needed"
         )
+    later = 0 if after is None else after - after % DAY + DAY
+    if best.cutoff < later <= data.times.max():
+        found = split_at(data, later, seed)
+        if len(found.listeners) >= ENOUGH_LISTENERS:
+            return found
     return best
 
 
@@ -113,8 +119,11 @@ def random_holdout(pairs: Pairs, seed: int, share: float = 0.2, most: int | None
     return pairs.where(~hidden), pairs.where(hidden & seen[pairs.columns])
 
 
-def compare(model: Blend, holdout: Holdout, device: torch.device, k: int, seed: int) -> dict[str, Ranking]:
-    """The model beside popularity (listeners before the cutoff), random and item-kNN (cosine), by the same protocol."""
+def compare(
+    model: Blend, holdout: Holdout, device: torch.device, k: int, seed: int, champion: ScoreRows | None = None
+) -> dict[str, Ranking]:
+    """The model beside popularity (listeners before the cutoff), random, item-kNN (cosine) and the champion where its scores
+    are given, by the same protocol."""
     popularity = torch.from_numpy(np.bincount(holdout.history.columns, minlength=holdout.history.width)).float()
     popularity = popularity.to(device)
     generator = torch.Generator().manual_seed(seed)
@@ -127,6 +136,7 @@ def compare(model: Blend, holdout: Holdout, device: torch.device, k: int, seed: 
         "popularity": lambda rows: popularity.expand(len(rows), -1),
         "random": at_random,
         "item-knn": nearest(holdout.history, device),
+        **({} if champion is None else {"champion": champion}),
     }
     return {
         name: rank_all(score, holdout.relevant, holdout.masked, k, device, holdout.listeners, holdout.candidates)

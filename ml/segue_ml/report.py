@@ -29,6 +29,7 @@ def report(evaluation: dict[str, Any]) -> str:
     for metric in (f"ndcg@{k}", f"recall@{k}", f"map@{k}"):
         found = [Bar(who, values[metric], intervals[who][metric]) for who, values in metrics.items()]
         parts.append(bars(metric, found))
+    parts += _champion(evaluation["champion"])
     parts.append("<h2>Popularity bias</h2><p>Mean share of listeners who already played a listed artist.</p>")
     name = f"popularity@{k}"
     parts.append(bars(name, [Bar(who, values[name], intervals[who][name]) for who, values in metrics.items()]))
@@ -66,6 +67,21 @@ def report(evaluation: dict[str, Any]) -> str:
 
 def _ends(interval: list[float]) -> str:
     return f"{interval[0]:.4f} to {interval[1]:.4f}"
+
+
+def _champion(found: dict[str, Any] | None) -> list[str]:
+    if found is None:
+        return []
+    if not found["compared"]:
+        return ["<h2>Beside the champion</h2>", f"<p>Not compared: {escape(found['reason'])}.</p>"]
+    bars_ = [Bar(name, one["difference"], one["interval"]) for name, one in found["differences"].items()]
+    said = "; ".join(f"{bar.label} {bar.value:+.4f} ({_ends(bar.interval)})" for bar in bars_)
+    return [
+        "<h2>Beside the champion</h2>",
+        f"<p>The model less {escape(found['runId'])}, which was trained until {escape(found['until'])}, listener by listener on "
+        f"this holdout: {escape(said)}.</p>",
+        diverging("model less champion", bars_),
+    ]
 
 
 def _calibration(found: dict[str, Any] | None) -> list[str]:

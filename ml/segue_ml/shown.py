@@ -93,6 +93,23 @@ def accuracy(impressions: Impressions | None, seed: int = 0) -> dict[str, object
     return {**(everything or {}), "releases": releases}
 
 
+def sides(
+    data: Dataset, impressions: Impressions | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """What what_mattered compares: whether feedback was positive (played or liked, never skipped that day), whether negative
+    (skipped and nothing else that day; recommended and never met), the listener and the artist."""
+    none = np.zeros(len(data.rows), np.int32)
+    plays, likes, clicks, skips = (data.counts.get(name, none) for name in ("plays", "likes", "clicks", "skips"))
+    positive, negative = (plays + likes > 0) & (skips == 0), (plays + likes + clicks == 0) & (skips > 0)
+    if impressions is None:
+        return positive, negative, data.rows, data.columns
+    passed, known = impressions.passed(), data.pairs(positive=False)
+    passed = passed.where(~known.has(passed.rows, passed.columns))
+    more = (np.zeros(passed.count, bool), np.ones(passed.count, bool), passed.rows, passed.columns)
+    parts = zip((positive, negative, data.rows, data.columns), more, strict=True)
+    return tuple(np.concatenate(part) for part in parts)
+
+
 def _share(impressions: Impressions, use: np.ndarray, seed: int) -> dict[str, object] | None:
     owners, own = np.unique(impressions.owners[use], return_inverse=True)
     shown, clicked = (np.bincount(own, part[use]) for part in (impressions.shown, impressions.clicked))

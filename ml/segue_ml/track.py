@@ -1,6 +1,7 @@
 """Records what a training job wrote with MLflow: parameters, metrics, plots and environment.
 
-The job itself has no network, so that this reads its output afterwards, on any machine that reaches the tracking server.
+The job does so itself where the configuration says so (`tracking.mlflow`), and has a network then. Else this reads its output
+afterwards, on any machine that reaches the tracking server.
 """
 
 from __future__ import annotations
@@ -35,15 +36,19 @@ def run(options: argparse.Namespace) -> None:
     say(name)
 
 
-def record(evaluation: dict[str, Any], folder: Path, tracking_uri: str, experiment: str) -> str:
-    """One MLflow run for one training; what was recorded before is not recorded again. Says which."""
+def record(
+    evaluation: dict[str, Any], folder: Path, tracking_uri: str, experiment: str, name: str | None = None
+) -> str:
+    """One MLflow run for one training, by its `name` (default: the run's id); what was recorded before is not recorded
+    again. Says which."""
     try:
         import mlflow
         from mlflow.exceptions import MlflowException
     except ImportError:
         raise SegueError("track needs MLflow: pip install mlflow-skinny (sagemaker-mlflow with it, for an ARN)") from None
-    run_id = evaluation["runId"]
+    run_id = name or evaluation["runId"]
     try:
+        mlflow.set_tracking_uri(tracking_uri)  # SageMaker's plug-in asks for it wherever a request comes from
         client = mlflow.MlflowClient(tracking_uri=tracking_uri)
         found = client.get_experiment_by_name(experiment)
         number = found.experiment_id if found else client.create_experiment(experiment)
@@ -65,9 +70,29 @@ def record(evaluation: dict[str, Any], folder: Path, tracking_uri: str, experime
             client.log_text(at, plot, f"plots/{number_:02d}.svg")
         client.log_dict(at, environment(evaluation), "environment.json")
         client.set_terminated(at, "FINISHED")
-    except (MlflowException, OSError) as error:
+    except (MlflowException, OSError, *_aws_errors()) as error:
         raise SegueError(f"--tracking-uri: {one_line(error)}") from None
     return f"{run_id} recorded in {experiment} as {at}"
+
+
+def _aws_errors() -> tuple[type[Exception], ...]:
+    """What boto3 raises where it writes files to S3 for a server of SageMaker's."""
+    try:
+        from boto3.exceptions import S3UploadFailedError
+        from botocore.exceptions import BotoCoreError, ClientError
+    except ImportError:
+        return ()
+    return BotoCoreError, ClientError, S3UploadFailedError
+
+
+def record_job(evaluation: dict[str, Any], folder: Path, tracking_uri: str, experiment: str, job: str) -> None:
+    """From within the job. A model is not lost because nobody wrote down how it came about: what goes wrong is said, and the
+    command does it later. A tuning's trainings have one run id, and are told apart by the jobs' names."""
+    name = job if "-tune" in job else None
+    try:
+        say(f"tracking: {record(evaluation, folder, tracking_uri, experiment, name)}")
+    except Exception as error:  # whatever a client or its plug-ins raise
+        say(f"tracking: not recorded: {one_line(error)}")
 
 
 def parameters(evaluation: dict[str, Any]) -> dict[str, Any]:
@@ -88,6 +113,9 @@ def metrics(evaluation: dict[str, Any]) -> dict[str, float]:
         found.update({f"{prefix}{name}": value for name, value in values.items()})
     for name, (low, high) in evaluation["intervals"]["model"].items():
         found.update({f"{name}.low": low, f"{name}.high": high})
+    beside = evaluation["champion"] or {}
+    for name, one in beside.get("differences", {}).items():
+        found[f"champion/{name}.difference"] = one["difference"]
     shown = evaluation["accuracy"]
     if shown:
         low, high = shown["interval"]

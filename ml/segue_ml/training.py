@@ -25,6 +25,7 @@ import torch
 from . import __version__
 from .blend import Blend, fit
 from .card import model_card
+from .champion import against, contestant, read_champion
 from .checkpoint import Checkpoints, code_digest, data_digest
 from .data import count_rows, read_dataset
 from .errors import SegueError, one_line
@@ -43,9 +44,10 @@ from .report import report
 from .runtime import Clock, choose_device, peak_memory, rows_that_fit, say, set_up
 from .sharded import train_packed
 from .shards import PAIRS, Spill, sampled
-from .shown import accuracy, read_impressions
+from .shown import accuracy, read_impressions, sides
 from .surfaced import judge_quota
 from .terms import Choice
+from .track import record_job
 from .tune import MOST_SWEEPS, choose, search
 
 K = 20
@@ -70,6 +72,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     shown = environment.get("SM_CHANNEL_IMPRESSIONS") or "/opt/ml/input/data/impressions"
     parser.add_argument("--impressions", type=Path, default=Path(shown), help="folder of this channel, which may be missing")
     parser.add_argument("--model-dir", type=Path, default=Path(environment.get("SM_MODEL_DIR") or "/opt/ml/model"))
+    served = environment.get("SM_CHANNEL_CHAMPION") or "/opt/ml/input/data/champion"
+    parser.add_argument("--champion", type=Path, default=Path(served), help="folder of this channel, which may be missing: the model that serves")
     data_dir = environment.get("SM_OUTPUT_DATA_DIR") or "/opt/ml/output/data"
     parser.add_argument("--output-data-dir", type=Path, default=Path(data_dir))
     run_id = re.sub(r"-(train|tune)(-[0-9a-f-]+)?$", "", environment.get("TRAINING_JOB_NAME", ""))
@@ -90,6 +94,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--new-artists-after", type=int, default=quota.after, help="places before the first new artist")
     parser.add_argument("--new-artists-listeners", type=int, default=quota.listeners, help="an artist is new with fewer")
     parser.add_argument("--new-artists-days", type=float, default=quota.days, help="an artist is new from its first listener on")
+    parser.add_argument("--tracking-uri", default="", help="where MLflow records the training; default: nowhere")
+    parser.add_argument("--tracking-experiment", default="segue", help="default: segue")
     parser.add_argument("--tune-seconds", type=float, default=0.0, help="time to search settings; 0 takes the defaults")
     for name, kind in SETTINGS:
         parser.add_argument(f"--{name.replace('_', '-')}", type=kind, help="fix this setting; default: by the size of the data")
@@ -176,7 +182,9 @@ class _Job:
 
     def _prepare(self) -> tuple[Settings, int]:
         with self.clock.phase("split"):
-            self.holdout = temporal_holdout(self.data, self.options.seed)
+            self.champion = read_champion(self.options.champion, self.device)
+            until = self.champion.until if self.champion and self.champion.exported else None
+            self.holdout = temporal_holdout(self.data, self.options.seed, until)
         with self.clock.phase("learn feedback"):
             self._learn()
         with self.clock.phase("choose settings"):
@@ -234,7 +242,8 @@ class _Job:
 
     def _judge(self) -> None:
         holdout, seed = self.holdout, self.options.seed
-        self.rankings = compare(self.past, holdout, self.device, K, seed)
+        self.champion, scores = contestant(self.champion, self.data, holdout.cutoff, self.device)
+        self.rankings = compare(self.past, holdout, self.device, K, seed, scores)
         played = np.bincount(holdout.history.columns, minlength=holdout.history.width)
         everybody = int((holdout.history.lengths > 0).sum())
         self.metrics = {
@@ -251,7 +260,7 @@ class _Job:
         )
         for name, value in self.metrics["model"].items():
             say(f"eval {name}={value:.6f};")
-        for name in ("popularity", "random", "item-knn"):
+        for name in (name for name in self.rankings if name != "model"):
             say(f"baseline {name}: " + " ".join(f"{metric} {value:.4f}" for metric, value in self.metrics[name].items()))
 
     def _write(self, settings: Settings) -> dict[str, object]:
@@ -279,6 +288,7 @@ class _Job:
             "intervals": self.intervals,
             "groups": [group for named in attributes.items() for group in by_group(ranking, *named, options.seed)],
             "gaps": [gap for named in attributes.items() for gap in gaps(ranking, *named, options.seed)],
+            "champion": against(self.champion, self.rankings, options.seed),
             "calibration": calibration(ranking, options.seed),
             "robustness": self.robustness,
             "accuracy": accuracy(self.impressions, options.seed),
@@ -305,24 +315,14 @@ class _Job:
         (folder / "evaluation.json").write_text(json.dumps(evaluation, indent=2) + "\n", encoding="utf-8")
         (folder / "model-card.md").write_text(model_card(evaluation), encoding="utf-8")
         (folder / "report.html").write_text(report(evaluation), encoding="utf-8")
+        if options.tracking_uri:
+            job = os.environ.get("TRAINING_JOB_NAME", "")
+            record_job(evaluation, folder, options.tracking_uri, options.tracking_experiment, job)
         return evaluation
 
     def _mattered(self) -> dict[str, object] | None:
         """None where the channel has no counts, or too few artists were skipped or shown in vain."""
-        data = self.data
-        none = np.zeros(len(data.rows), np.int32)
-        plays, likes, clicks, skips = (data.counts.get(name, none) for name in ("plays", "likes", "clicks", "skips"))
-        positive = (plays + likes > 0) & (skips == 0)
-        negative = (plays + likes + clicks == 0) & (skips > 0)
-        owners, columns = data.rows, data.columns
-        if self.impressions is not None:
-            passed = self.impressions.passed()
-            known = data.pairs(positive=False)
-            passed = passed.where(~known.has(passed.rows, passed.columns))
-            positive = np.concatenate([positive, np.zeros(passed.count, bool)])
-            negative = np.concatenate([negative, np.ones(passed.count, bool)])
-            owners, columns = np.concatenate([owners, passed.rows]), np.concatenate([columns, passed.columns])
-        return what_mattered(positive, negative, owners, columns, data.facts, self.options.seed)
+        return what_mattered(*sides(self.data, self.impressions), self.data.facts, self.options.seed)
 
     def _facts(self) -> dict[str, object]:
         data, spill = self.data, self.spill

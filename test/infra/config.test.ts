@@ -4,6 +4,8 @@ import { readConfig } from "../../lib/config";
 import { instanceTypes } from "../../lib/instance-types";
 import { refusal } from "./support";
 
+const mlflowServer = "arn:aws:sagemaker:eu-central-1:123456789012:mlflow-tracking-server/ours";
+
 describe("configuration", () => {
   test.each(Object.entries(environments))("%s is valid", (name, input) => {
     expect(readConfig(name, input).name).toBe(name);
@@ -80,6 +82,32 @@ describe("configuration", () => {
     [
       { compute: { training: { hyperparameters: { "new-artists-share": 0.1 } } } },
       /hyperparameters\.new-artists-share: 0.1 is not allowed; model\.newArtists sets it/,
+    ],
+    [
+      { tracking: { mlflow: { trackingServerArn: "ours" } } },
+      /tracking\.mlflow\.trackingServerArn: "ours" is not allowed; must be the ARN of a SageMaker MLflow/,
+    ],
+    [{ tracking: { mlflow: {} } }, /tracking\.mlflow\.trackingServerArn: .*needs this or uri, to know where to/],
+    [
+      { tracking: { mlflow: { trackingServerArn: mlflowServer } } },
+      /tracking\.mlflow\.artifactStore: .*a server of SageMaker's needs it/,
+    ],
+    [
+      { tracking: { mlflow: { trackingServerArn: mlflowServer, artifactStore: "s3://b-c/", uri: "http://x" } } },
+      /tracking\.mlflow\.artifactStore: "s3:\/\/b-c\/" is not allowed; must be s3:\/\/<bucket>\/<prefix>/,
+    ],
+    [
+      { tracking: { mlflow: { trackingServerArn: mlflowServer, uri: "http://x" } } },
+      /tracking\.mlflow\.uri: "http:\/\/x" is not allowed; trackingServerArn says it: leave one out/,
+    ],
+    [
+      { tracking: { mlflow: { uri: "http://x", artifactStore: "s3://b-c" } } },
+      /tracking\.mlflow\.artifactStore: "s3:\/\/b-c" is not allowed; is only for trackingServerArn/,
+    ],
+    [{ tracking: { mlflow: { uri: "ftp://x" } } }, /tracking\.mlflow\.uri: "ftp:\/\/x" is not allowed; must be http/],
+    [
+      { compute: { training: { hyperparameters: { "tracking-uri": "x" } } } },
+      /hyperparameters\.tracking-uri: "x" is not allowed; tracking\.mlflow sets it/,
     ],
     [{ model: { newArtists: { share: 0.6 } } }, /model\.newArtists\.share: 0\.6 is not allowed; must be at most 0\.5/],
     [{ model: { newArtists: { listeners: 0 } } }, /model\.newArtists\.listeners: 0 is not allowed; must be at least 1/],

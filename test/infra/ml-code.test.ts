@@ -35,6 +35,18 @@ describe("the code of ml/", () => {
     expect(uri()).not.toBe(first);
   });
 
+  test("holds what the toolkit is to install, under the name that it looks for, where there is such a thing", () => {
+    mkdirSync(join(folder, "tracking"));
+    writeFileSync(join(folder, "tracking", "mlflow.txt"), "mlflow-skinny==3.17.2\n");
+    const paths = ["tracking/mlflow.txt", "train.py"];
+    const archive = join(folder, "code.tar");
+    writeFileSync(archive, tar(folder, paths, { "tracking/mlflow.txt": "requirements.txt" }));
+    expect(execFileSync("tar", ["xOf", archive, "requirements.txt"], { encoding: "utf8" })).toContain("mlflow-skinny");
+    const first = uri();
+    const stack = new Stack(new App(), "Code");
+    expect(JSON.stringify(stack.resolve(new MlCode(stack, "Code", folder, "tracking/mlflow.txt").uri))).not.toBe(first);
+  });
+
   test("opens with tar, with what was put in", () => {
     const paths = filesUnder(folder, (path) => /\.(py|sh)$/.test(path));
     expect(paths).toEqual(["segue_ml/a.py", "serve.sh", "train.py"]);

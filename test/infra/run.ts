@@ -22,7 +22,7 @@ export const machineOf = (templates: Templates) =>
   JSON.parse(concrete(JSON.stringify(definition(templates)))) as Parameters<typeof execute>[0];
 
 /** What `prepare-run` answers in an account that may use everything: every machine that the configuration can lead to. */
-function prepared(templates: Templates) {
+export function prepared(templates: Templates) {
   const { Environment } = resource(templates, "AWS::Lambda::Function", "PrepareRun").Properties;
   const COMPUTE = prepareRunEnvironment.shape.COMPUTE.parse(concrete(text(Environment.Variables.COMPUTE)));
   const everything = { get: () => 100 } as never;

@@ -3,11 +3,12 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ensurePython } from "../../laptop/python";
 import { TaskError } from "./machine";
-import { machineOf, run, runId } from "./run";
-import { definition, type Templates, templatesOf } from "./support";
+import { machineOf, prepared as preparedBy, run, runId } from "./run";
+import { definition, resource, type Templates, templatesOf } from "./support";
 
 const gpu = ["ml.g6.xlarge", "ml.g4dn.xlarge"];
 const settings = (training: object, scoring: object = {}) => ({ compute: { training, scoring } }) as never;
+const trackingServerArn = "arn:aws:sagemaker:eu-central-1:123456789012:mlflow-tracking-server/ours";
 const environments: Record<string, Templates> = {
   laptop: templatesOf("laptop"),
   dev: templatesOf("dev"),
@@ -24,9 +25,14 @@ const environments: Record<string, Templates> = {
       tuning: { jobs: 12, parallel: 3 },
     },
   } as never),
+  "with tracking": templatesOf("dev", {
+    tracking: { mlflow: { trackingServerArn, artifactStore: "s3://our-runs/mlflow" } },
+  }),
   "with Processing": templatesOf("dev", settings({}, { mode: "processing", gpu, instanceCount: 3 })),
 };
 const dev = environments.dev as Templates;
+/** Whether a statement's actions have one that begins so. */
+const asks = (actions: unknown, beginning: string) => [actions].flat().some((one) => String(one).startsWith(beginning));
 const noCapacity = new TaskError("States.TaskFailed", '{"FailureReason":"CapacityError: …"}');
 
 interface Asked {
@@ -263,6 +269,85 @@ describe("requests", () => {
     expect(sagemaker_program).toBe("train.py");
     const code = channels.find(([name]) => name === "code")?.[1] as string;
     expect(sagemaker_submit_directory).toBe(`/opt/ml/input/data/code/${code.split("/").pop()}`);
+  });
+
+  test.each([
+    ["Train", "dev"],
+    ["Tune", "with a tuning"],
+  ])(
+    "%s has the model that serves as a channel where there is one, and its role may read no more of it",
+    async (state, name) => {
+      const templates = environments[name] as Templates;
+      const modelDataUrl = "s3://segue-lake/runs/20261101t000000-00000000/train/x/output/model.tar.gz";
+      type Asked = { InputDataConfig: { ChannelName: string }[]; TrainingJobDefinition: Asked };
+      const channels = async (replies?: object) => {
+        const asked = (await run(templates, replies as never)).requests[state] as never as Asked;
+        return (asked.TrainingJobDefinition ?? asked).InputDataConfig;
+      };
+      const without = await channels();
+      expect(without.map(({ ChannelName }) => ChannelName)).not.toContain("champion");
+      const prepared = { ...preparedBy(templates), champion: { runId: "20261101t000000-00000000", modelDataUrl } };
+      const added = await channels({ PrepareRun: prepared });
+      expect(added.slice(0, -1)).toEqual(without);
+      expect(added.at(-1)).toEqual({
+        ChannelName: "champion",
+        DataSource: {
+          S3DataSource: { S3DataType: "S3Prefix", S3DataDistributionType: "FullyReplicated", S3Uri: modelDataUrl },
+        },
+        InputMode: "File",
+      });
+      const asked = (await run(templates, { PrepareRun: prepared })).requests[state] as Record<string, unknown>;
+      const operation = state === "Train" ? "CreateTrainingJob" : "CreateHyperParameterTuningJob";
+      expect(await judged([{ operation, request: asked }])).toEqual([null]);
+      const { PolicyDocument } = resource(templates, "AWS::IAM::Role", "RolesTrain").Properties.Policies[0];
+      const reads = JSON.stringify(PolicyDocument).match(/\/runs\/[^"]*/g);
+      expect(reads?.sort()).toEqual([
+        "/runs/*/checkpoints/*",
+        "/runs/*/checkpoints/*",
+        // What it writes, and of that the only thing it reads.
+        "/runs/*/train/*",
+        "/runs/*/train/*/output/model.tar.gz*",
+      ]);
+    },
+  );
+
+  test("what is tracked is told where, has a way there and what to write with, and its role may do no more there than write", async () => {
+    const tracked = environments["with tracking"] as Templates;
+    const { Train } = (await run(tracked)).requests;
+    expect(Train).toMatchObject({
+      EnableNetworkIsolation: false,
+      HyperParameters: { "tracking-uri": trackingServerArn, "tracking-experiment": "segue" },
+    });
+    const statements = (templates: Templates) =>
+      resource(templates, "AWS::IAM::Role", "RolesTrain").Properties.Policies[0].PolicyDocument.Statement;
+    const asText = (templates: Templates) => JSON.stringify(statements(templates));
+    const [own, ...more] = statements(tracked).filter(({ Action }: { Action: unknown }) =>
+      asks(Action, "sagemaker-mlflow:"),
+    );
+    expect(more).toEqual([]);
+    expect(own).toMatchObject({ Effect: "Allow", Resource: trackingServerArn });
+    expect(own.Action).toEqual(expect.arrayContaining(["sagemaker-mlflow:CreateRun", "sagemaker-mlflow:LogMetric"]));
+    expect(own.Action).not.toContain("sagemaker-mlflow:*");
+    const buckets = (templates: Templates) =>
+      statements(templates)
+        .filter(({ Action }: { Action: unknown }) => asks(Action, "s3:PutObject"))
+        .flatMap(({ Resource }: { Resource: unknown }) => Resource);
+    expect(buckets(tracked)).toHaveLength(buckets(dev).length + 1);
+    expect(JSON.stringify(buckets(tracked))).toContain(":s3:::our-runs/mlflow/*");
+    expect(asText(dev)).not.toContain("mlflow");
+    // The packages are part of the code, whose name changes with it.
+    const code = (request: Record<string, unknown>) =>
+      (request.HyperParameters as Record<string, string>).sagemaker_submit_directory;
+    const plain = (await run(dev)).requests.Train as Record<string, unknown>;
+    expect(code(Train as Record<string, unknown>)).not.toBe(code(plain));
+    expect(plain).toMatchObject({ EnableNetworkIsolation: true });
+    expect(Object.keys(plain.HyperParameters as object).filter((name) => name.startsWith("tracking"))).toEqual([]);
+    const elsewhere = templatesOf("dev", {
+      tracking: { mlflow: { uri: "https://mlflow.example.com", experiment: "e" } },
+    });
+    const { HyperParameters } = (await run(elsewhere)).requests.Train as never as { HyperParameters: object };
+    expect(HyperParameters).toMatchObject({ "tracking-uri": "https://mlflow.example.com", "tracking-experiment": "e" });
+    expect(asText(elsewhere)).not.toContain("mlflow");
   });
 
   test("hyperparameters of the configuration are passed as text", async () => {

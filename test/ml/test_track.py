@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from conftest import ML, ROOT, Job, planted
 
-LOCK = Path(__file__).with_name("tracking.txt")
+LOCK = ML / "tracking" / "sagemaker.txt"
 RUN = "20261122t035200-1a2b3c4d"
 READ = """
 import json, sys, mlflow

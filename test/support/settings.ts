@@ -51,6 +51,10 @@ const optional: Readonly<Record<string, unknown>> = {
   "gate.maximumGap": 0.5,
   "gate.groupTolerance": 0.5,
   "network.existing": vpc.existing,
+  "tracking.mlflow": {
+    trackingServerArn: "arn:aws:sagemaker:us-east-1:123456789012:mlflow-tracking-server/ours",
+    artifactStore: "s3://our-runs/mlflow",
+  },
 };
 
 /** Settings that change together, and what they are a change of. */

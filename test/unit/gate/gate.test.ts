@@ -151,6 +151,69 @@ describe("against the champion", () => {
     ]);
   });
 
+  describe("that the training judged on the same holdout", () => {
+    const beside = (changes: object = {}, ndcg = 0.26, ends = [-0.02, 0.001]) => ({
+      ...good,
+      intervals: { model: { "ndcg@20": [0.1, 0.2], "recall@20": [0.1, 0.2] } },
+      metrics: { ...good.metrics, champion: { "recall@20": 0.3, "ndcg@20": ndcg } },
+      champion: {
+        ...{ runId: "r", compared: true, until: "2026-10-31T00:00:00Z" },
+        differences: {
+          "ndcg@20": { difference: -0.01, interval: ends },
+          "recall@20": { difference: 0, interval: [-0.01, 0.01] },
+        },
+        ...changes,
+      },
+    });
+    const texts = async () => (await failed()).map(({ rule, text }) => `${rule}: ${text}`);
+    beforeEach(async () => {
+      // What was recorded when it was made would refuse the model.
+      await champion({ "recall@20": 0.9, "ndcg@20": 0.9 });
+      const intervals = { model: { "ndcg@20": [0.8, 0.9] } };
+      await lake.put("runs/r/evaluation.json", JSON.stringify({ ...good, runId: "r", intervals }));
+    });
+
+    test("is compared by that, and not by what was recorded", async () => {
+      await output(beside());
+      const { approved, rules } = await go();
+      expect(approved).toBe(true);
+      expect(rules.slice(4).map(({ rule, value, limit }) => [rule, value, limit])).toEqual([
+        ["recall@20 against champion", 0.3, expect.closeTo(0.285)],
+        ["ndcg@20 against champion", 0.25, expect.closeTo(0.247)],
+        ["recall@20 interval against champion", 0.01, 0],
+        ["ndcg@20 interval against champion", 0.001, 0],
+      ]);
+    });
+
+    test("is kept where the model is worse for certain, or by more than is tolerated", async () => {
+      await output(beside({}, 0.26, [-0.02, -0.0001]));
+      expect(await texts()).toEqual([
+        "ndcg@20 interval against champion: -0.0001 is too low for 0, no difference to the champion: the value is the high end of its interval on the same holdout",
+      ]);
+      await output(beside({}, 0.28));
+      expect(await texts()).toEqual([
+        "ndcg@20 against champion: 0.25 is too low for 0.266, the champion's on the same holdout less 5 %",
+      ]);
+    });
+
+    test.each([
+      ["is another by now", { runId: "20261101t000000-00000000" }],
+      [
+        "could not be compared",
+        { runId: null, compared: false, reason: "its model cannot be read", differences: undefined },
+      ],
+    ])("is compared by what was recorded where it %s", async (_, changes) => {
+      await output(beside(changes));
+      expect(await texts()).toEqual([
+        "recall@20 against champion: 0.3 is too low for 0.855, the champion's less 5 %",
+        "ndcg@20 against champion: 0.25 is too low for 0.855, the champion's less 5 %",
+        "ndcg@20 interval against champion: 0.2 is too low for 0.8, the low end of the champion's interval",
+      ]);
+      await output({ ...beside(), champion: null });
+      expect(await failed()).toHaveLength(3);
+    });
+  });
+
   test("what its record lacks is not compared", async () => {
     await output(good);
     await champion({ "recall@20": null });

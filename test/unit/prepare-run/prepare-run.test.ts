@@ -1,4 +1,5 @@
 import { ServiceQuotasClient } from "@aws-sdk/client-service-quotas";
+import type { Found } from "../../../lambdas/prepare-run/champion";
 import { type Compute, prepareRunEnvironment } from "../../../lambdas/prepare-run/environment";
 import { newRunId, prepareRun, prepareRunInput } from "../../../lambdas/prepare-run/prepare-run";
 import { quotasOf } from "../../../lambdas/prepare-run/quotas";
@@ -31,8 +32,11 @@ function account(quotas: Record<string, number>, perPage = 2) {
     };
   });
 }
+const findChampion = async (): Promise<Found> => ({ reason: "none serves yet" });
 const prepare = (quotas: ReturnType<typeof account>, settings = compute, input = {}) =>
-  prepareRun(input, { compute: settings, readQuotas: quotasOf(new ServiceQuotasClient(quotas.options)), now });
+  prepareRun(input, {
+    ...{ compute: settings, readQuotas: quotasOf(new ServiceQuotasClient(quotas.options)), findChampion, now },
+  });
 
 test("a run's id is its UTC time and eight hex digits", () => {
   expect(newRunId(now, Buffer.from("1a2b3c4d", "hex"))).toBe("20261122t035200-1a2b3c4d");
@@ -55,7 +59,7 @@ describe("training takes", () => {
       { ...onCpu, spot: false },
     ]);
     expect(run.reason).toBe(
-      "training on ml.g5.xlarge: 0 of 1 ml.g6.xlarge in the quota, 2 ml.g5.xlarge in the quota, 1 needed; scoring on ml.m5.xlarge: no GPU type is configured",
+      "training on ml.g5.xlarge: 0 of 1 ml.g6.xlarge in the quota, 2 ml.g5.xlarge in the quota, 1 needed; scoring on ml.m5.xlarge: no GPU type is configured; champion: none serves yet",
     );
   });
 
@@ -200,6 +204,8 @@ describe("a wrong COMPUTE stops the function at its start", () => {
   });
 
   test("a right one is read", () => {
-    expect(readEnvironment(prepareRunEnvironment, { COMPUTE: JSON.stringify(compute) })).toEqual({ COMPUTE: compute });
+    const named = { LAKE_BUCKET: "lake", MODEL_PACKAGE_GROUP: "segue-dev" };
+    const read = readEnvironment(prepareRunEnvironment, { COMPUTE: JSON.stringify(compute), ...named });
+    expect(read).toEqual({ COMPUTE: compute, ...named });
   });
 });
