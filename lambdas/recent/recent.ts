@@ -3,7 +3,7 @@ import { deserialise } from "../etl/steps/deserialise";
 import { readRecord } from "../etl/steps/read";
 import type { Cache } from "../shared/cache";
 import { checkEvent, type Event } from "../shared/events";
-import { type Met, merged, readRecent, recentKey } from "../shared/recent";
+import { CLICK, LIKE, type Met, merged, readRecent, recentKey } from "../shared/recent";
 
 /** Listeners on their way at once. */
 const BATCH = 200;
@@ -12,9 +12,9 @@ const BATCH = 200;
 export function weightOf(event: Event): number | undefined {
   switch (event.type) {
     case "like":
-      return 2;
+      return LIKE;
     case "click":
-      return 0.1;
+      return CLICK;
     case "play": {
       const share = Math.min(1, event.listenedSeconds / event.durationSeconds);
       return share >= 0.2 ? Math.round(share * 1000) / 1000 : 0;

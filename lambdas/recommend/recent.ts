@@ -42,10 +42,7 @@ export class Recent {
   async list(release: string, met: readonly Met[]): Promise<List | undefined> {
     try {
       const model = met.length > 0 ? await this.#model(release) : undefined;
-      const best = model?.best(
-        met.map(([artistId, weight]) => [artistId, weight]),
-        SIZE,
-      );
+      const best = model?.best(model.weighed(met, this.#now() / 1000), SIZE);
       if (!best) return undefined;
       const reasonArtists = [...new Set(best.strongest)].filter((artist) => artist > 0);
       const reasons = best.strongest.map((artist) => reasonArtists.indexOf(artist) + 1);

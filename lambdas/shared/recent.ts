@@ -3,6 +3,10 @@ import * as z from "zod/mini";
 /** Artists that are kept of a listener: the latest. */
 export const MOST_ARTISTS = 20;
 
+/** Weights of a like and a click, as in `features/sql/known.sql`; those of plays are the share that was heard, at most 1. */
+export const LIKE = 2;
+export const CLICK = 0.1;
+
 /** What a listener did with an artist of late: the weight of the strongest event, 0 for a skipped play; seconds since 1970 of the last. */
 const metSchema = z.tuple([z.string(), z.number().check(z.gte(0)), z.int()]);
 export type Met = z.infer<typeof metSchema>;

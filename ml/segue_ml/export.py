@@ -44,6 +44,16 @@ SCORE_RULE = (
 
 
 @dataclass(frozen=True)
+class Worths:
+    """What a like and a click are worth beside a whole play, and the half-life of all (days, 0 for none), as training has
+    them (feedback.py): for serving, which weighs what came since. The defaults are those of known.sql."""
+
+    like: float = 2.0
+    click: float = 0.1
+    half_life: float = 0.0
+
+
+@dataclass(frozen=True)
 class Exported:
     """A model directory in memory. `segments` holds artist numbers."""
 
@@ -55,6 +65,7 @@ class Exported:
     filter: LowPass | None = None
     newcomers: Newcomers | None = None
     quota: Quota = Quota()
+    worths: Worths = Worths()
 
     @property
     def blend(self) -> Blend:
@@ -69,6 +80,7 @@ def export(
     facts: dict[str, object],
     newcomers: Newcomers | None = None,
     quota: Quota = Quota(),
+    worths: Worths = Worths(),
 ) -> None:
     """Writes the model directory; `facts` (run id, counts) go into model.json. Artists without an interaction to learn
     from have no vector, unless they are newcomers, and are left out."""
@@ -115,6 +127,7 @@ def export(
         },
         "confidence": "1 + strength × log(1 + weight)",
         "newArtists": asdict(quota),
+        "worths": asdict(worths),
         "filter": {"exponent": low.exponent, "weight": low.weight},
         "score": {"rule": SCORE_RULE, "longest": float(np.linalg.norm(factors, axis=1).max())},
     }
@@ -152,6 +165,7 @@ def load(folder: Path, device: torch.device) -> Exported:
         lists = {name: (found["artists"], found["scores"]) for name, found in segments.items()}
         width = int(about["ridge"]["artists"])
         quota = Quota(**about["newArtists"]).check()
+        worths = Worths(**about["worths"])
         fresh, vectors = (np.load(folder / f"new_artist_{part}.npy", allow_pickle=False) for part in ("numbers", "factors"))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise SegueError(f"model: {folder} is not a model directory: {type(error).__name__}: {error}") from error
@@ -170,4 +184,5 @@ def load(folder: Path, device: torch.device) -> Exported:
         low if axes.shape[1] else None,
         Newcomers(fresh, torch.from_numpy(vectors).to(device), positions(numbers, fresh)) if len(fresh) else None,
         quota,
+        worths,
     )

@@ -30,7 +30,7 @@ from .checkpoint import Checkpoints, code_digest, data_digest
 from .data import count_rows, read_dataset
 from .errors import SegueError, one_line
 from .evaluate import compare, iso, random_holdout, temporal_holdout
-from .export import export
+from .export import Worths, export
 from .feedback import Feedback, learn
 from .group import Group, join
 from .honest import by_group, calibration, gaps, robustness
@@ -276,7 +276,7 @@ class _Job:
             young = self.quota.young(data, int(data.times.max()) + 1, self.share)
             listeners = np.bincount(self.everything.columns, minlength=data.shape[1])
             newcomers = find_newcomers(self.model.model, data.artist_numbers, listeners, young, self.catalogue)
-            export(options.model_dir, self.model, data.artist_numbers, lists, about, newcomers, self.quota)
+            export(options.model_dir, self.model, data.artist_numbers, lists, about, newcomers, self.quota, self._worths())
         countries = np.array([place.partition("-")[0] for place in data.places], object)
         ranking = self.rankings["model"]
         attributes = {"age_group": data.age_groups, "country": countries}
@@ -319,6 +319,10 @@ class _Job:
             job = os.environ.get("TRAINING_JOB_NAME", "")
             record_job(evaluation, folder, options.tracking_uri, options.tracking_experiment, job)
         return evaluation
+
+    def _worths(self) -> Worths:
+        chosen = self.feedback["chosen"]
+        return Worths(**{name: chosen[name] for name in ("like", "click", "half_life")})
 
     def _mattered(self) -> dict[str, object] | None:
         """None where the channel has no counts, or too few artists were skipped or shown in vain."""

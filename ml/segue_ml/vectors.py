@@ -1,41 +1,83 @@
-"""What serving folds new listeners in with: artists' vectors as bytes, format version 1 (docs/formats.md, "Vectors").
+"""What serving folds new listeners in with: artists' vectors as bytes, format version 2 (docs/formats.md, "Vectors").
 
-A part holds some artists of the model, each vector in k signed bytes and a scale of its own, behind the numbers that the
-closed form needs (ials.py). Serving sees the factors alone: item-to-item weights stay with batch scoring.
+A part holds some artists of the model, each with its factors and its axes of the low-pass term in signed bytes and scales
+of its own, and with its strongest item-to-item weights, behind the numbers that the closed form needs (ials.py).
 """
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 
 import numpy as np
 
 from .export import Exported
+from .newcomers import positions
 
-VERSION, HEADER = 1, struct.Struct("<BxHHxxII5f")
+VERSION, HEADER = 2, struct.Struct("<BxHHHII9f")
+NEIGHBOURS = 32  # item-to-item weights of a played artist: others change lists by less than bytes do (docs/adr/0088)
 
 
 def encode_part(exported: Exported, release_tag: int, artists: list[tuple[int, str]]) -> bytes:
     """One part for these artists (number, id); those that the model has no vector for are left out."""
-    model, numbers = exported.model, exported.artist_numbers
-    asked = np.array([number for number, _ in artists], np.int64)
-    at = np.minimum(np.searchsorted(numbers, asked), len(numbers) - 1)
-    known = np.flatnonzero(numbers[at] == asked)
-    factors = model.artists[at[known]].cpu().numpy()
-    scales = np.maximum(np.abs(factors).max(1, initial=0.0), 1e-30).astype(np.float32) / np.float32(127)
-    quantised = np.rint(factors / scales[:, None]).astype(np.int8)
-    rank = factors.shape[1]
-    ridge, strength = model.ridge, model.settings.strength
+    model, low = exported.model, exported.filter
+    found = positions(exported.artist_numbers, np.array([number for number, _ in artists], np.int64))
+    known = np.flatnonzero(found >= 0)
+    at = found[known]
+    scales, vectors = _bytes(model.artists[at].cpu().numpy())
+    axes, sides, longest = np.zeros((len(at), 0), np.int8), b"", 0.0
+    if low is not None:
+        own, axes = _bytes(low.axes[at].cpu().numpy())
+        degrees = low.degrees[at].cpu().numpy()
+        sides = _floats(own * degrees**-low.exponent) + _floats(own * low.weight * degrees**low.exponent)
+        longest = float(low.outputs().norm(dim=1).max())
+    ridge, worths = model.ridge, exported.worths
     return b"".join(
         (
             HEADER.pack(
-                *(VERSION, rank, len(known), release_tag, model.catalogue),
-                *(ridge.a0, ridge.scale, ridge.nu, strength, exported.longest),
+                *(VERSION, vectors.shape[1], len(at), axes.shape[1], release_tag, model.catalogue),
+                *(ridge.a0, ridge.scale, ridge.nu, model.settings.strength, exported.longest, longest),
+                *(worths.like, worths.click, worths.half_life),
             ),
-            model.spectrum.cpu().numpy().astype("<f4").tobytes(),
-            scales.astype("<f4").tobytes(),
-            quantised.tobytes(),
-            b"".join(artists[index][0].to_bytes(3, "little") for index in known),
+            _floats(model.spectrum.cpu().numpy()),
+            _floats(scales),
+            sides,
+            *_neighbours(exported, at),
+            vectors.tobytes(),
+            axes.tobytes(),
+            _numbers(artists[index][0] for index in known),
             "\n".join(artists[index][1] for index in known).encode(),
         )
     )
+
+
+def _bytes(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A scale for each row, and its numbers over that as signed bytes."""
+    scales = np.maximum(np.abs(rows).max(1, initial=0.0), 1e-30).astype(np.float32) / np.float32(127)
+    return scales, np.rint(rows / scales[:, None]).astype(np.int8)
+
+
+def _floats(values: np.ndarray) -> bytes:
+    return values.astype("<f4").tobytes()
+
+
+def _numbers(numbers: Iterable[int]) -> bytes:
+    return b"".join(int(number).to_bytes(3, "little") for number in numbers)
+
+
+def _neighbours(exported: Exported, at: np.ndarray) -> tuple[bytes, bytes, bytes, bytes]:
+    """Of the artists at these positions: a scale and a count each, then all weights and the artist numbers they lead to."""
+    items = exported.neighbours
+    scales, counts = np.zeros(len(at), np.float32), np.zeros(len(at), np.uint8)
+    weights, targets = [], []
+    for row, artist in enumerate(at if items is not None else []):
+        own = slice(int(items.starts[artist]), int(items.starts[artist + 1]))
+        found = items.weights[own].cpu().numpy()
+        strongest = np.argsort(-np.abs(found), kind="stable")[:NEIGHBOURS]
+        if len(strongest):
+            (scales[row],), (rounded,) = _bytes(found[None, strongest])
+            counts[row] = len(strongest)
+            weights.append(rounded.tobytes())
+            targets.append(exported.artist_numbers[items.targets[own].cpu().numpy()[strongest]])
+    joined = np.concatenate(targets) if targets else []
+    return _floats(scales), counts.tobytes(), b"".join(weights), _numbers(joined)

@@ -73,3 +73,9 @@ def test_an_artist_that_no_known_listener_plays_is_in_no_list() -> None:
 
 def test_the_model_says_how_much_features_count(trained: Job) -> None:
     assert json.loads((trained.model / "model.json").read_text())["featuresBesideSegments"] == pytest.approx(0)  # 300 listeners
+
+
+def test_the_model_says_what_likes_and_clicks_are_worth(trained: Job) -> None:
+    chosen = json.loads((trained.output / "evaluation.json").read_text())["feedback"]["chosen"]
+    worths = json.loads((trained.model / "model.json").read_text())["worths"]
+    assert worths == {name: chosen[name] for name in ("like", "click", "half_life")}

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import base64
 import json
-import struct
 import sys
 from pathlib import Path
 
@@ -16,15 +15,17 @@ import torch
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "ml"))
 
-from segue_ml.export import Exported, load  # noqa: E402
+from segue_ml.export import Exported, Worths, load  # noqa: E402
 from segue_ml.ials import Model, Ridge, Settings, principal_axes  # noqa: E402
+from segue_ml.neighbours import assemble  # noqa: E402
 from segue_ml.score import LineError, Scorer, parse  # noqa: E402
+from segue_ml.spectral import LowPass  # noqa: E402
 from segue_ml.value import decode, release_tag  # noqa: E402
-from segue_ml.vectors import HEADER, encode_part  # noqa: E402
+from segue_ml.vectors import HEADER, NEIGHBOURS, encode_part  # noqa: E402
 
 CPU = torch.device("cpu")
 RELEASE, MADE = "20261122t035200-1a2b3c4d", 1_795_319_520
-VECTORS = ROOT / "test" / "vectors" / "fold-in-v1.json"
+VECTORS = ROOT / "test" / "vectors" / "fold-in-v2.json"
 HISTORIES: list[list[tuple[int, float]]] = [
     [(3, 1.0)],
     [(3, 0.1), (7, 2.0), (12, 0.6)],
@@ -34,28 +35,56 @@ HISTORIES: list[list[tuple[int, float]]] = [
 ]
 
 
-def small(rank: int = 6, artists: int = 60) -> Exported:
-    """A model that any machine makes alike: three tastes, some artists of two."""
+def small(rank: int = 6, artists: int = 60, terms: bool = True) -> Exported:
+    """A model that any machine makes alike: three tastes, some artists of two; with both linear terms."""
     generator = np.random.default_rng(7)
     taste = np.eye(rank)[np.arange(artists) % 3] + 0.3 * generator.standard_normal((artists, rank))
     factors, spectrum = principal_axes(torch.from_numpy((taste / 3).astype(np.float32)))
     model = Model(factors, spectrum, Ridge(0.02, 0.03, 1.0), Settings(rank=rank), artists + 5)
-    return Exported(
-        model, np.arange(1, artists + 1), {"@/": ([1, 2], [1.0, 0.5])}, float(factors.norm(dim=1).max()), None
-    )
+    segments = {"@/": ([1, 2], [1.0, 0.5])}
+    items, low = None, None
+    if terms:
+        # Artists with none, few and more weights than serving gets.
+        count = np.where(np.arange(artists) % 5 == 0, 0, np.where(np.arange(artists) % 7 == 0, 50, 4))
+        owner = np.repeat(np.arange(artists), count)
+        targets = np.concatenate([generator.choice(artists, one, replace=False) for one in count])
+        items = assemble(owner, targets, (0.1 * generator.standard_normal(len(owner))).astype(np.float32), artists)
+        axes = torch.from_numpy((0.2 * generator.standard_normal((artists, 4))).astype(np.float32))
+        low = LowPass(axes, torch.from_numpy((1.0 + np.arange(artists) % 9).astype(np.float32)), 0.3, 0.4)
+    longest = float(factors.norm(dim=1).max())
+    worths = Worths(like=5.0, click=0.5, half_life=30.0)
+    return Exported(model, np.arange(1, artists + 1), segments, longest, items, low, worths=worths)
 
 
 def as_serving_sees(exported: Exported, part: bytes) -> Exported:
-    """The model with the factors that the part holds, for the artists that it holds."""
-    _, rank, count, *_ = HEADER.unpack_from(part)
+    """The model with what the part holds, for the artists that it holds."""
+    _, rank, count, width, *_ = HEADER.unpack_from(part)
     at = HEADER.size + 4 * rank
-    scales = np.frombuffer(part, "<f4", count, at)
-    vectors = np.frombuffer(part, np.int8, count * rank, at + 4 * count).reshape(count, rank)
-    numbers_at = at + 4 * count + count * rank
-    numbers = [int.from_bytes(part[numbers_at + 3 * i : numbers_at + 3 * i + 3], "little") for i in range(count)]
+
+    def take(kind: str, number: int) -> np.ndarray:
+        nonlocal at
+        found = np.frombuffer(part, kind, number, at)
+        at += found.nbytes
+        return found
+
+    scales = take("<f4", count)
+    inputs, outputs = (take("<f4", count if width else 0) for _ in range(2))
+    weight_scales, counts = take("<f4", count), take("u1", count)
+    weights, targets = take("i1", int(counts.sum())), take("u1", 3 * int(counts.sum())).reshape(-1, 3)
+    vectors, axes = take("i1", count * rank).reshape(count, rank), take("i1", count * width).reshape(count, width)
+    numbers = take("u1", 3 * count).reshape(-1, 3) @ np.array([1, 256, 65536])
+    owner = np.repeat(np.arange(count), counts)
+    places = np.searchsorted(numbers, targets @ np.array([1, 256, 65536]))
+    items = assemble(owner, places, weight_scales[owner] * weights, count) if len(owner) else None
+    low = exported.filter
+    if low is not None:
+        # inputs × outputs = scale² × weight, outputs / inputs = weight × degree^2β
+        scale = np.sqrt(inputs * outputs / low.weight)
+        degrees = (outputs / inputs / low.weight) ** (0.5 / low.exponent)
+        low = LowPass(*(torch.from_numpy(one.astype(np.float32)) for one in (scale[:, None] * axes, degrees)), low.exponent, low.weight)
     factors = torch.from_numpy(scales[:, None] * vectors)
     model = Model(factors, exported.model.spectrum, exported.model.ridge, exported.model.settings, exported.model.catalogue)
-    return Exported(model, np.array(numbers), exported.segments, exported.longest, None)
+    return Exported(model, numbers, exported.segments, exported.longest, items, low)
 
 
 def vectors() -> dict:
@@ -85,11 +114,12 @@ def test_the_lambda_is_tested_with_what_this_code_makes() -> None:
     assert kept["cases"] == made["cases"]
     for before, now in zip(kept["parts"], made["parts"], strict=True):
         # The last bits of a float may differ between machines' linear algebra.
-        assert len(before) == len(now) and before[: 2 * HEADER.size - 8] == now[: 2 * HEADER.size - 8]
+        assert len(before) == len(now) and before[:64] == now[:64]
 
 
-def test_eight_bits_are_enough_for_the_same_lists() -> None:
-    exported = small(rank=32, artists=900)
+@pytest.mark.parametrize("terms", [False, True])
+def test_eight_bits_are_enough_for_the_same_lists(terms: bool) -> None:
+    exported = small(rank=32, artists=900, terms=terms)
     part = encode_part(exported, 1, [(number, f"a{number}") for number in exported.artist_numbers.tolist()])
     line = json.dumps({"listenerId": "l", "artists": [3, 6, 9, 30], "weights": [1, 1, 2, 0.1]}).encode()
     exact, seen = (
@@ -98,6 +128,22 @@ def test_eight_bits_are_enough_for_the_same_lists() -> None:
     )
     assert len(set(exact.artists) & set(seen.artists)) >= 18
     assert seen.scores == pytest.approx(exact.scores, abs=0.01)
+
+
+def test_a_part_holds_the_strongest_weights_of_each_artist() -> None:
+    exported = small()
+    items = exported.neighbours
+    assert items is not None
+    seen = as_serving_sees(exported, encode_part(exported, 1, [(number, f"a{number}") for number in range(1, 61)]))
+    assert seen.neighbours is not None
+    for artist in (0, 1, 7):  # with none, 4 and 50 weights
+        own = slice(int(items.starts[artist]), int(items.starts[artist + 1]))
+        strongest = np.argsort(-items.weights[own].abs().numpy(), kind="stable")[:NEIGHBOURS]
+        expected = dict(zip(items.targets[own][strongest].tolist(), items.weights[own][strongest].tolist(), strict=True))
+        kept = slice(int(seen.neighbours.starts[artist]), int(seen.neighbours.starts[artist + 1]))
+        found = dict(zip(seen.neighbours.targets[kept].tolist(), seen.neighbours.weights[kept].tolist(), strict=True))
+        assert found.keys() == expected.keys() and len(found) in (0, 4, NEIGHBOURS)
+        assert list(found.values()) == pytest.approx([expected[target] for target in found], abs=0.002)
 
 
 def test_similar_artists_share_the_taste_and_leave_the_artist_out() -> None:
@@ -129,13 +175,16 @@ def test_a_part_of_the_vectors_is_a_line_too() -> None:
     (line,) = Scorer(exported, tag, MADE, 10, CPU).lines(b'{"vectors":3,"artists":[[2,"b"],[77,"gone"],[5,"e"]]}')
     name, text = line.split(" ")
     part = base64.b64decode(text)
-    version, rank, count, found_tag, catalogue, *floats = HEADER.unpack_from(part)
-    assert (name, version, rank, count, found_tag, catalogue) == ("#3", 1, 6, 2, tag, 65)
-    assert floats == pytest.approx([0.03, 0.02, 1.0, 0.3, exported.longest])
+    version, rank, count, width, found_tag, catalogue, *floats = HEADER.unpack_from(part)
+    assert (name, version, rank, count, width, found_tag, catalogue) == ("#3", 2, 6, 2, 4, tag, 65)
+    assert exported.filter is not None
+    longest = float(exported.filter.outputs().norm(dim=1).max())
+    assert floats == pytest.approx([0.03, 0.02, 1.0, 0.3, exported.longest, longest, 5.0, 0.5, 30.0])
     assert part.endswith(bytes([2, 0, 0, 5, 0, 0]) + b"b\ne")
-    scales = struct.unpack_from("<2f", part, HEADER.size + 4 * rank)
-    vectors = np.frombuffer(part, np.int8, 12, HEADER.size + 4 * rank + 8).reshape(2, 6)
-    assert np.array(scales)[:, None] * vectors == pytest.approx(exported.model.artists[[1, 4]].numpy(), abs=0.01)
+    plain = small(terms=False)
+    seen = as_serving_sees(plain, encode_part(plain, tag, [(2, "b"), (77, "gone"), (5, "e")]))
+    assert seen.model.artists.numpy() == pytest.approx(exported.model.artists[[1, 4]].numpy(), abs=0.01)
+    assert seen.neighbours is None and seen.filter is None
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { FoldIn } from "../../../lambdas/recommend/fold-in";
+import type { Met } from "../../../lambdas/shared/recent";
 import { releaseTag } from "../../../lambdas/shared/release";
 import { readVectors } from "../../../lambdas/shared/vectors";
 
@@ -10,28 +11,41 @@ interface Case {
   readonly scores: number[];
   readonly strongest: number[];
 }
-const file = join(__dirname, "..", "..", "vectors", "fold-in-v1.json");
-const vectors = JSON.parse(readFileSync(file, "utf8")) as { release: string; parts: string[]; cases: Case[] };
-const parts = vectors.parts.map((part) => Buffer.from(part, "hex"));
-const read = parts.map(readVectors);
-const foldIn = new FoldIn(read);
+interface Vectors {
+  readonly release: string;
+  readonly parts: readonly string[];
+  readonly cases: readonly Case[];
+}
 
-test.each(vectors.cases.map((one) => [one.history.map(([id]) => id).join(), one] as const))(
-  "what scoring in Python makes of %s",
-  (_, { history, artists, scores, strongest }) => {
-    const found = foldIn.best(history, artists.length)!;
-    expect(found.artists).toEqual(artists);
-    // Those of Python are rounded to a byte.
-    found.scores.forEach((score, i) => {
-      expect(Math.abs(score - scores[i]!)).toBeLessThan(1 / 250);
-    });
-    // Python names five reasons at most; who is not among them has none.
-    found.strongest.forEach((artist, i) => {
-      if (strongest[i]) expect(artist).toBeGreaterThan(0);
-    });
-    if (history.length <= 5) expect(found.strongest).toEqual(strongest);
-  },
-);
+/** What Python wrote: version 1 holds factors alone, version 2 all terms of the model. */
+function written(version: number) {
+  const file = join(__dirname, "..", "..", "vectors", `fold-in-v${version}.json`);
+  const { release, parts, cases } = JSON.parse(readFileSync(file, "utf8")) as Vectors;
+  const bytes = parts.map((part) => Buffer.from(part, "hex"));
+  const read = bytes.map(readVectors);
+  return { version, release, bytes, cases, read, foldIn: new FoldIn(read) };
+}
+const [first, second] = [written(1), written(2)];
+const { foldIn } = second;
+
+describe.each([first, second])("vectors of version $version", ({ cases, foldIn }) => {
+  test.each(cases.map((one) => [one.history.map(([id]) => id).join(), one] as const))(
+    "what scoring in Python makes of %s",
+    (_, { history, artists, scores, strongest }) => {
+      const found = foldIn.best(history, artists.length)!;
+      expect(found.artists).toEqual(artists);
+      // Those of Python are rounded to a byte.
+      found.scores.forEach((score, i) => {
+        expect(Math.abs(score - scores[i]!)).toBeLessThan(1 / 250);
+      });
+      // Python names five reasons at most; who is not among them has none.
+      found.strongest.forEach((artist, i) => {
+        if (strongest[i]) expect(artist).toBeGreaterThan(0);
+      });
+      if (history.length <= 5) expect(found.strongest).toEqual(strongest);
+    },
+  );
+});
 
 test("artists without a vector, or skipped, are not asked for taste; skipped ones are not recommended either", () => {
   expect(foldIn.best([["stranger", 1]], 10)).toBeUndefined();
@@ -61,23 +75,78 @@ test("artists without a vector, or skipped, are not asked for taste; skipped one
   ).toEqual(alone.artists.slice(1));
 });
 
-test("a part says which release it is of", () => {
-  expect(read.map((part) => part.releaseTag)).toEqual([releaseTag(vectors.release), releaseTag(vectors.release)]);
+test.each([first, second])("a part of version $version says which release it is of", ({ release, read }) => {
+  expect(read.map((part) => part.releaseTag)).toEqual([releaseTag(release), releaseTag(release)]);
   expect(read.map(({ rank, artists, ids }) => [rank, artists[0], ids.at(-1)])).toEqual([
     [6, 1, "a40"],
     [6, 41, "a60"],
   ]);
 });
 
+test("parts without weights or axes are read, too, and hold at most 32 weights an artist", () => {
+  expect(first.read[0]!.filter.rank).toBe(0);
+  expect(first.read[0]!.worths).toEqual({ like: 2, click: 0.1, halfLife: 0 });
+  const { filter, neighbours, worths } = second.read[0]!;
+  expect([filter.rank, worths.like, worths.click, worths.halfLife]).toEqual([4, 5, 0.5, 30]);
+  const counts = [0, 1, 7].map((at) => neighbours.starts[at + 1]! - neighbours.starts[at]!);
+  expect(counts).toEqual([0, 4, 32]);
+});
+
+describe("what was met since is weighed as training weighs it", () => {
+  const now = 1_795_000_000;
+  const day = 86_400;
+
+  test("likes and clicks by their learned worth, and all by age", () => {
+    const met: Met[] = [
+      ["a5", 2, now],
+      ["a6", 0.1, now],
+      ["a7", 0.8, now - 30 * day],
+      ["a8", 0, now],
+      ["a9", 2, now + 60],
+    ];
+    expect(foldIn.weighed(met, now)).toEqual([
+      ["a5", 5],
+      ["a6", 0.5],
+      ["a7", 0.4],
+      ["a8", 0],
+      ["a9", 5],
+    ]);
+  });
+
+  test("as they came in a release that says nothing of it", () => {
+    expect(first.foldIn.weighed([["a5", 2, now - 60 * day]], now)).toEqual([["a5", 2]]);
+    expect(new FoldIn([]).weighed([["a5", 0.1, now]], now)).toEqual([["a5", 0.1]]);
+  });
+
+  test("clicks that are worth nothing count where there is nothing else", () => {
+    const worthless = new FoldIn(second.read.map((part) => ({ ...part, worths: { ...part.worths, click: 0 } })));
+    expect(worthless.weighed([["a5", 0.1, now]], now)).toEqual([["a5", 0.1]]);
+    const both: Met[] = [
+      ["a5", 0.1, now],
+      ["a6", 1, now],
+    ];
+    expect(worthless.weighed(both, now)).toEqual([
+      ["a5", 0],
+      ["a6", 1],
+    ]);
+    const beside: Met[] = [
+      ["a5", 0.1, now],
+      ["stranger", 1, now],
+    ];
+    expect(worthless.weighed(beside, now)[0]).toEqual(["a5", 0.1]);
+  });
+});
+
+const [one, two] = [first.bytes[0]!, second.bytes[0]!];
+const version = (number: number, bytes: Buffer) => Buffer.concat([Buffer.from([number]), bytes.subarray(1)]);
 test.each([
-  ["cut short in its header", (bytes: Buffer) => bytes.subarray(0, 30), /30 bytes, the header has 36/],
-  [
-    "of another version",
-    (bytes: Buffer) => Buffer.concat([Buffer.from([2]), bytes.subarray(1)]),
-    /version 2 is unknown/,
-  ],
-  ["without the ids", (bytes: Buffer) => bytes.subarray(0, bytes.length - 140), /where 40 artists are promised/],
-  ["with one id more", (bytes: Buffer) => Buffer.concat([bytes, Buffer.from("\nx")]), /41 ids where 40 artists/],
-])("a part %s is refused", (_, damage, message) => {
-  expect(() => readVectors(damage(parts[0]!))).toThrow(message);
+  ["cut short in its header", one.subarray(0, 30), /30 bytes, the header has 36/],
+  ["of version 2, cut short in its header", two.subarray(0, 40), /40 bytes, the header has 52/],
+  ["of another version", version(3, two), /version 3 is unknown/],
+  ["that is empty", Buffer.alloc(0), /version 0 is unknown/],
+  ["without the ids", one.subarray(0, one.length - 140), /where 40 artists are promised/],
+  ["cut short in its numbers", two.subarray(0, 400), /where 40 artists are promised/],
+  ["with one id more", Buffer.concat([two, Buffer.from("\nx")]), /41 ids where 40 artists/],
+])("a part %s is refused", (_, bytes, message) => {
+  expect(() => readVectors(bytes)).toThrow(message);
 });
