@@ -7,6 +7,7 @@ import insertArtists from "./insert-artists.sql";
 import insertEvents from "./insert-events.sql";
 import nameArtists from "./name-artists.sql";
 import type { ArtistCard } from "./steps/clean";
+import type { Listeners } from "./steps/listeners";
 import { candidatesIn, hideNames, type Known } from "./steps/names";
 import unseal from "./unseal.sql";
 import unsealed from "./unsealed.sql";
@@ -33,8 +34,8 @@ export async function openDays(client: Client, rows: readonly CleanEvent[]): Pro
 }
 
 /** Tells the accounts of a batch under which listener ids their events go, where that is not known. */
-export async function linkAccounts(client: Client, listeners: ReadonlyMap<string, string>): Promise<void> {
-  await client.query("SELECT link_accounts($1, $2)", [[...listeners.keys()], [...listeners.values()]]);
+export async function linkAccounts(client: Client, { accounts, ids }: Listeners): Promise<void> {
+  await client.query("SELECT link_accounts($1, $2)", [accounts, ids]);
 }
 
 /** Free text that may hold somebody's name. A listener's own is hidden as the event is inserted, an artist's name or not. */

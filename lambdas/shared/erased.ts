@@ -6,8 +6,7 @@ export const ERASED_EVENT = { erased: true } as const;
 export const isErasedEvent = (event: unknown): boolean =>
   typeof event === "object" &&
   event !== null &&
-  "erased" in event &&
-  event.erased === true &&
+  (event as { erased?: unknown }).erased === true &&
   Object.keys(event).length === 1;
 
 /**

@@ -14,6 +14,11 @@ export interface ArtistCard {
   readonly seen_at: number;
 }
 
+type Field<E> = E extends unknown ? keyof E : never;
+type Value<E, F> = E extends unknown ? (F extends keyof E ? E[F] : undefined) : never;
+/** The fields of every type of event: the schema lets each type have its own alone. */
+type Fields = { readonly [F in Field<Event>]?: Value<Event, F> };
+
 const clean = (text: string): string => maskPii(normaliseText(text));
 /** Titles, names and genres repeat; what people search for is not kept. */
 const cleanOnCard = remembered(clean);
@@ -33,26 +38,25 @@ export function cleanEvent(
   arrivalTime: number,
   fileKey: string,
 ): CleanEvent {
-  const { card, location } = event;
-  const play = event.type === "play" ? event : undefined;
+  const fields: Fields = event;
+  const { card, location } = fields;
   const { city, region, country } = location ? placeAt(location.latitude, location.longitude) : UNKNOWN;
-  const shown = event.type === "click" || event.type === "play" || event.type === "impression" ? event : undefined;
   return {
     event_id: event.eventId,
     type: event.type,
     listener_id: listenerId,
-    artist_id: event.artistId ?? null,
-    song_id: ("songId" in event ? event.songId : undefined) ?? null,
+    artist_id: fields.artistId ?? null,
+    song_id: fields.songId ?? null,
     client_time: clientTime,
     arrival_time: arrivalTime,
-    listened_seconds: play?.listenedSeconds ?? null,
-    duration_seconds: play?.durationSeconds ?? card?.durationSeconds ?? null,
-    volume: play?.volume ?? null,
-    recommendation_id: shown?.recommendationId ?? null,
-    release: shown?.release ?? null,
-    variant: shown?.variant ?? null,
-    position: shown?.position ?? null,
-    query: event.type === "search" ? clean(event.query) : null,
+    listened_seconds: fields.listenedSeconds ?? null,
+    duration_seconds: fields.durationSeconds ?? card?.durationSeconds ?? null,
+    volume: fields.volume ?? null,
+    recommendation_id: fields.recommendationId ?? null,
+    release: fields.release ?? null,
+    variant: fields.variant ?? null,
+    position: fields.position ?? null,
+    query: fields.query === undefined ? null : clean(fields.query),
     title: card?.title === undefined ? null : cleanOnCard(card.title),
     rank: card?.rank ?? null,
     genre: card?.genre === undefined ? null : cleanGenre(card.genre),

@@ -1,11 +1,10 @@
 import { isErasedEvent } from "../../shared/erased";
 import { defaultRules, type Event, type EventRules } from "../../shared/events";
-import { pseudonym } from "../../shared/pseudonym";
-import { remembered } from "../../shared/remembered";
 import type { CleanEvent } from "../columns";
 import { fileKeys, hourOf } from "../keys";
 import { type ArtistCard, artistOf, cleanEvent } from "./clean";
 import { deserialise } from "./deserialise";
+import { type Listeners, pseudonymsOf } from "./listeners";
 import { lineOf, type ReceivedRecord, textOf } from "./read";
 
 /** A record, or one event of it, that could not be taken, as it is kept for replay. */
@@ -29,8 +28,7 @@ export interface Prepared {
   readonly quarantine: ReadonlyMap<string, Quarantined>;
   /** First occurrence of each event. */
   readonly rows: readonly CleanEvent[];
-  /** Listener ids by the account ids that were sent. */
-  readonly listeners: ReadonlyMap<string, string>;
+  readonly listeners: Listeners;
   readonly artists: readonly ArtistCard[];
   readonly duplicates: number;
   /** Key and place under which one of the rows goes to quarantine, should no table take it. */
@@ -52,14 +50,7 @@ export function prepare(records: readonly ReceivedRecord[], key: Buffer, rules: 
   /** Of each row: its record and, in there, its index. */
   const origins: ReceivedRecord[] = [];
   const indexes: number[] = [];
-  const listeners = new Map<string, string>();
-  const listenerOf = (accountId: string): string => {
-    const known = listeners.get(accountId);
-    if (known !== undefined) return known;
-    const listenerId = pseudonymsOf(key)(accountId);
-    listeners.set(accountId, listenerId);
-    return listenerId;
-  };
+  const { met, listenerOf } = pseudonymsOf(key).begin();
   let duplicates = 0;
 
   for (const record of records) {
@@ -110,7 +101,7 @@ export function prepare(records: readonly ReceivedRecord[], key: Buffer, rules: 
       { event: read.ok ? read.envelope.events[index] : undefined, shard, sequenceNumber, index },
     ];
   };
-  return { raw, quarantine, rows, listeners, artists: [...artists.values()], duplicates, placeOf };
+  return { raw, quarantine, rows, listeners: met, artists: [...artists.values()], duplicates, placeOf };
 }
 
 /** The first card that says something wins. */
@@ -121,14 +112,4 @@ function addArtist(artists: Map<string, ArtistCard>, event: Event, row: CleanEve
   const next = artistOf(event, row, row.artist_id);
   if (known) artists.set(row.artist_id, { ...known, name: known.name || next.name, genre: known.genre || next.genre });
   else artists.set(row.artist_id, next);
-}
-
-const pseudonyms = new WeakMap<Buffer, (accountId: string) => string>();
-/** The pseudonyms by one key, with those of late kept: the same people come again. */
-function pseudonymsOf(key: Buffer): (accountId: string) => string {
-  const known = pseudonyms.get(key);
-  if (known) return known;
-  const made = remembered((accountId) => pseudonym(key, accountId));
-  pseudonyms.set(key, made);
-  return made;
 }
