@@ -1,6 +1,6 @@
 import { CLICK, LIKE, type Met } from "../shared/recent";
 import type { Vectors } from "../shared/vectors";
-import { cholesky, dot, solve } from "./linear";
+import { cholesky, dot, product, solve } from "./linear";
 
 /** An artist by id, and how much it was clicked and played; 0 for one that was skipped. */
 export type Played = readonly [artistId: string, weight: number];
@@ -175,10 +175,4 @@ export class FoldIn {
     }
     return best;
   }
-}
-
-function product(vector: Float64Array, bytes: Int8Array, first: number): number {
-  let sum = 0;
-  for (let k = 0; k < vector.length; k += 1) sum += bytes[first + k]! * vector[k]!;
-  return sum;
 }

@@ -4,6 +4,23 @@ export function dot(a: Float64Array, b: Float64Array): number {
   return sum;
 }
 
+/** The product of a vector with as many of the bytes from `first` on. Four sums at a time, as each waits for its last addition. */
+export function product(vector: Float64Array, bytes: Int8Array, first: number): number {
+  const length = vector.length;
+  const fours = length - (length % 4);
+  let [a, b, c, d] = [0, 0, 0, 0];
+  let k = 0;
+  for (; k < fours; k += 4) {
+    const at = first + k;
+    a += bytes[at]! * vector[k]!;
+    b += bytes[at + 1]! * vector[k + 1]!;
+    c += bytes[at + 2]! * vector[k + 2]!;
+    d += bytes[at + 3]! * vector[k + 3]!;
+  }
+  for (; k < length; k += 1) a += bytes[first + k]! * vector[k]!;
+  return a + b + (c + d);
+}
+
 /** L of the symmetric positive definite K = L Lᵀ, row by row. */
 export function cholesky(kernel: readonly (readonly number[])[]): Float64Array[] {
   const rows: Float64Array[] = [];
