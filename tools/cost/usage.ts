@@ -20,7 +20,7 @@ export const assumptions = {
   monthsKept: { value: 1, note: "events in Postgres and in the clean zone; it grows by this each month" },
   bytesPerArtist: { value: 4.5, note: "of a list's value, docs/formats.md" },
   bytesPerList: { value: 27, note: "of a list's value with five reasons, beside its artists, docs/formats.md" },
-  keyOverheadBytes: { value: 90, note: "of a key with a TTL in Valkey 8; second-hand" },
+  keyOverheadBytes: { value: 70, note: "of a list in the cache, beyond its value: `npm run bench:cache`, a million" },
   collectSeconds: { value: 0.02, note: "one request; assumed" },
   recommendSeconds: { value: 0.01, note: "one request; assumed" },
   authorizeSeconds: {
