@@ -11,7 +11,8 @@ import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
 import type { KinesisStreamRecord } from "aws-lambda";
 import { type CleanEvent, EVENT_COLUMNS } from "../../lambdas/etl/columns";
-import { etl, RAW_GZIP, type Sinks } from "../../lambdas/etl/etl";
+import { etl, type Sinks } from "../../lambdas/etl/etl";
+import { RAW_GZIP, rawBody } from "../../lambdas/etl/raw";
 import { prepare } from "../../lambdas/etl/steps/prepare";
 import { readRecord } from "../../lambdas/etl/steps/read";
 import { eventSchema } from "../../lambdas/shared/events";
@@ -58,7 +59,7 @@ const floor = async () => {
 const filesOnly = async () => {
   for (const batch of batches) {
     const { raw, rows } = prepare(batch.map(readRecord), KEY);
-    for (const lines of raw.values()) gzipSync(`${lines.join("\n")}\n`, RAW_GZIP);
+    for (const lines of raw.values()) gzipSync(rawBody(lines), RAW_GZIP);
     parquetOfColumns(EVENT_COLUMNS, columnsOf(rows));
   }
 };

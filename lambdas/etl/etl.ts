@@ -1,9 +1,10 @@
 import { promisify } from "node:util";
-import { constants, gzip } from "node:zlib";
+import { gzip } from "node:zlib";
 import type { KinesisStreamRecord } from "aws-lambda";
 import type { Client } from "pg";
 import type { EventRules } from "../shared/events";
 import type { Bucket } from "../shared/storage";
+import { RAW_GZIP, rawBody } from "./raw";
 import { type Prepared, prepare, type Quarantined } from "./steps/prepare";
 import { readRecord } from "./steps/read";
 import { filesToWrite, linkAccounts, openDays, sealFile, storeArtists, storeEvents, withoutNames } from "./store";
@@ -31,9 +32,6 @@ export interface Outcome {
   readonly quarantined: readonly string[];
 }
 
-/** An eighth more bytes for thirty days than at the usual level, and half its time: docs/adr/0081. */
-export const RAW_GZIP = { level: constants.Z_BEST_SPEED };
-
 /** Writes at a time; a bad client may send many broken events. */
 const PARALLEL = 16;
 
@@ -48,7 +46,7 @@ export async function etl(records: readonly KinesisStreamRecord[], sinks: Sinks,
   const prepared = prepare(records.map(readRecord), await sinks.key(), sinks.rules);
   if (!replay) {
     await inParallel([...prepared.raw], async ([key, lines]) => {
-      await raw.put(key, await promisify(gzip)(`${lines.join("\n")}\n`, RAW_GZIP), "application/gzip");
+      await raw.put(key, await promisify(gzip)(rawBody(lines), RAW_GZIP), "application/gzip");
     });
   }
   await setAside(lake, prepared.quarantine);
