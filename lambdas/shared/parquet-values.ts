@@ -79,7 +79,7 @@ const numbers = (physical: ParquetType, array: typeof Float32Array | typeof Floa
     return cells as number[];
   },
   size: (values) => array.BYTES_PER_ELEMENT * values.length,
-  plain: (values) => bytesOf(array.from(values as number[])),
+  plain: (values) => bytesOf(new array(values as number[])),
 });
 
 export const KINDS: Readonly<Record<ParquetColumn["type"], Kind>> = {
@@ -93,7 +93,7 @@ export const KINDS: Readonly<Record<ParquetColumn["type"], Kind>> = {
       return cells as number[];
     },
     size: (values) => 4 * values.length,
-    plain: (values) => bytesOf(Int32Array.from(values as number[])),
+    plain: (values) => bytesOf(new Int32Array(values as number[])),
   },
   TIMESTAMP: {
     physical: "INT64",
