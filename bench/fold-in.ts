@@ -9,7 +9,7 @@ const ARTISTS = 512;
 const MET = 20;
 const SIZE = 50;
 const FILTER = 128;
-const NEIGHBOURS = 32;
+const NEIGHBOURS = 64;
 const WARM = 50;
 
 const { values } = parseArgs({

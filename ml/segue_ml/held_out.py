@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .blend import fold_in
+from .blend import Blend, fit, fold_in
 from .cold_start import RIDGES, artist_vectors, word_kernel
 from .errors import SegueError
+from .evaluate import random_holdout
 from .ials import Model, Settings, default_settings, train
 from .metrics import Ranking, bootstrap, rank_all
 from .new_listeners import choose_share, lists_of
@@ -21,6 +22,8 @@ from .pairs import Pairs
 from .runtime import say, set_up, working
 from .segments import EVERYBODY, SegmentList, fallback, segment_lists, segment_of
 from .terms import quality
+from .tune import MOST_SWEEPS, choose
+from .vectors import as_bytes
 
 CPU, K = torch.device("cpu"), 20
 SWEEPS = 8
@@ -123,7 +126,8 @@ def _artists(pairs: Pairs, words: list[list[str]], share: float, seed: int) -> d
 
 
 def _folded(pairs: Pairs, share: float, seed: int) -> dict[str, Ranking]:
-    """A fifth of each held-out listener's pairs is to be found by the rest of them."""
+    """A fifth of each held-out listener's pairs is to be found by the rest of them, with all terms of a model that was
+    trained with them or without; and by what serving has of the one without (vectors.py)."""
     working("folding in")
     rest, test = _held(np.flatnonzero(pairs.lengths >= 5), share, seed)
     generator = np.random.default_rng(seed)
@@ -132,16 +136,20 @@ def _folded(pairs: Pairs, share: float, seed: int) -> dict[str, Ranking]:
         first, count = int(pairs.starts[row]), int(pairs.lengths[row])
         hidden[first + generator.choice(count, count // 5, replace=False)] = True
     history, relevant = pairs.where(~hidden), pairs.where(hidden)
-    trained_in = train(history, _settings(history, seed), CPU)
     without = history.where(~np.isin(history.rows, test))
-    folded = train(without, _settings(history, seed), CPU)
+    start = default_settings(without, seed).changed(sweeps=MOST_SWEEPS)
+    settings = choose(*random_holdout(without, seed), start, CPU).settings
+    folded = fit(without, settings, CPU)
 
-    def judge(model: Model) -> Ranking:
-        vectors = fold_in(model, history, CPU)
-        score = lambda rows: vectors[rows] @ model.artists.T  # noqa: E731
-        return rank_all(score, relevant, history, K, CPU, test, with_auc=False)
+    def judge(blend: Blend) -> Ranking:
+        return rank_all(blend.scorer(history, CPU), relevant, history, K, CPU, test, with_auc=False)
 
-    return {"trained on": judge(trained_in), "folded in": judge(folded)}
+    return {
+        "trained on": judge(fit(history, settings, CPU)),
+        "folded in": judge(folded),
+        "folded in, in bytes": judge(as_bytes(folded)),
+        "folded in, factors alone": judge(Blend(folded.model)),
+    }
 
 
 def _settings(pairs: Pairs, seed: int) -> Settings:

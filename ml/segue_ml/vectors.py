@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
+import torch
 
+from .blend import Blend
 from .export import Exported
+from .neighbours import Neighbours, assemble
 from .newcomers import positions
 
 VERSION, HEADER = 2, struct.Struct("<BxHHHII9f")
-NEIGHBOURS = 32  # item-to-item weights of a played artist: others change lists by less than bytes do (docs/adr/0088)
+NEIGHBOURS = 64  # item-to-item weights of a played artist: others change lists by less than bytes do (docs/adr/0088)
 
 
 def encode_part(exported: Exported, release_tag: int, artists: list[tuple[int, str]]) -> bytes:
@@ -65,19 +69,40 @@ def _numbers(numbers: Iterable[int]) -> bytes:
     return b"".join(int(number).to_bytes(3, "little") for number in numbers)
 
 
+def _strongest(items: Neighbours, artist: int) -> tuple[float, np.ndarray, np.ndarray]:
+    """Of an artist's item-to-item weights the strongest, in bytes, and their scale and targets."""
+    own = slice(int(items.starts[artist]), int(items.starts[artist + 1]))
+    found = items.weights[own].cpu().numpy()
+    kept = np.argsort(-np.abs(found), kind="stable")[:NEIGHBOURS]
+    (scale,), (rounded,) = _bytes(found[None, kept])
+    return float(scale), rounded, items.targets[own].cpu().numpy()[kept]
+
+
 def _neighbours(exported: Exported, at: np.ndarray) -> tuple[bytes, bytes, bytes, bytes]:
     """Of the artists at these positions: a scale and a count each, then all weights and the artist numbers they lead to."""
     items = exported.neighbours
     scales, counts = np.zeros(len(at), np.float32), np.zeros(len(at), np.uint8)
     weights, targets = [], []
     for row, artist in enumerate(at if items is not None else []):
-        own = slice(int(items.starts[artist]), int(items.starts[artist + 1]))
-        found = items.weights[own].cpu().numpy()
-        strongest = np.argsort(-np.abs(found), kind="stable")[:NEIGHBOURS]
-        if len(strongest):
-            (scales[row],), (rounded,) = _bytes(found[None, strongest])
-            counts[row] = len(strongest)
+        scale, rounded, leads = _strongest(items, int(artist))
+        if len(leads):
+            scales[row], counts[row] = scale, len(leads)
             weights.append(rounded.tobytes())
-            targets.append(exported.artist_numbers[items.targets[own].cpu().numpy()[strongest]])
-    joined = np.concatenate(targets) if targets else []
-    return _floats(scales), counts.tobytes(), b"".join(weights), _numbers(joined)
+            targets.append(exported.artist_numbers[leads])
+    return _floats(scales), counts.tobytes(), b"".join(weights), _numbers(np.concatenate(targets) if targets else ())
+
+
+def as_bytes(blend: Blend) -> Blend:
+    """What is left of a model in parts: the same terms from rounded numbers and the strongest weights."""
+    scales, vectors = _bytes(blend.model.artists.cpu().numpy())
+    model = replace(blend.model, artists=torch.from_numpy(scales[:, None] * vectors))
+    items, low = blend.neighbours, blend.filter
+    if items is not None:
+        kept = [_strongest(items, artist) for artist in range(items.width)]
+        owner = np.repeat(np.arange(items.width), [len(targets) for _, _, targets in kept])
+        weights = np.concatenate([np.float32(scale) * rounded for scale, rounded, _ in kept])
+        items = assemble(owner, np.concatenate([targets for _, _, targets in kept]), weights, items.width)
+    if low is not None:
+        scales, axes = _bytes(low.axes.cpu().numpy())
+        low = replace(low, axes=torch.from_numpy(scales[:, None] * axes))
+    return Blend(model, items, low)

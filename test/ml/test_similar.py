@@ -15,13 +15,14 @@ import torch
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "ml"))
 
+from segue_ml import vectors as parts_of_vectors  # noqa: E402
 from segue_ml.export import Exported, Worths, load  # noqa: E402
 from segue_ml.ials import Model, Ridge, Settings, principal_axes  # noqa: E402
 from segue_ml.neighbours import assemble  # noqa: E402
 from segue_ml.score import LineError, Scorer, parse  # noqa: E402
 from segue_ml.spectral import LowPass  # noqa: E402
 from segue_ml.value import decode, release_tag  # noqa: E402
-from segue_ml.vectors import HEADER, NEIGHBOURS, encode_part  # noqa: E402
+from segue_ml.vectors import HEADER, encode_part  # noqa: E402
 
 CPU = torch.device("cpu")
 RELEASE, MADE = "20261122t035200-1a2b3c4d", 1_795_319_520
@@ -44,7 +45,7 @@ def small(rank: int = 6, artists: int = 60, terms: bool = True) -> Exported:
     segments = {"@/": ([1, 2], [1.0, 0.5])}
     items, low = None, None
     if terms:
-        # Artists with none, few and more weights than serving gets.
+        # Artists with none, few and many weights.
         count = np.where(np.arange(artists) % 5 == 0, 0, np.where(np.arange(artists) % 7 == 0, 50, 4))
         owner = np.repeat(np.arange(artists), count)
         targets = np.concatenate([generator.choice(artists, one, replace=False) for one in count])
@@ -130,7 +131,8 @@ def test_eight_bits_are_enough_for_the_same_lists(terms: bool) -> None:
     assert seen.scores == pytest.approx(exact.scores, abs=0.01)
 
 
-def test_a_part_holds_the_strongest_weights_of_each_artist() -> None:
+def test_a_part_holds_the_strongest_weights_of_each_artist(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts_of_vectors, "NEIGHBOURS", 32)
     exported = small()
     items = exported.neighbours
     assert items is not None
@@ -138,11 +140,11 @@ def test_a_part_holds_the_strongest_weights_of_each_artist() -> None:
     assert seen.neighbours is not None
     for artist in (0, 1, 7):  # with none, 4 and 50 weights
         own = slice(int(items.starts[artist]), int(items.starts[artist + 1]))
-        strongest = np.argsort(-items.weights[own].abs().numpy(), kind="stable")[:NEIGHBOURS]
+        strongest = np.argsort(-items.weights[own].abs().numpy(), kind="stable")[:32]
         expected = dict(zip(items.targets[own][strongest].tolist(), items.weights[own][strongest].tolist(), strict=True))
         kept = slice(int(seen.neighbours.starts[artist]), int(seen.neighbours.starts[artist + 1]))
         found = dict(zip(seen.neighbours.targets[kept].tolist(), seen.neighbours.weights[kept].tolist(), strict=True))
-        assert found.keys() == expected.keys() and len(found) in (0, 4, NEIGHBOURS)
+        assert found.keys() == expected.keys() and len(found) in (0, 4, 32)
         assert list(found.values()) == pytest.approx([expected[target] for target in found], abs=0.002)
 
 

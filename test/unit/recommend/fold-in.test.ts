@@ -83,13 +83,13 @@ test.each([first, second])("a part of version $version says which release it is 
   ]);
 });
 
-test("parts without weights or axes are read, too, and hold at most 32 weights an artist", () => {
+test("parts without weights or axes are read, too, and hold as many weights of an artist as there are", () => {
   expect(first.read[0]!.filter.rank).toBe(0);
   expect(first.read[0]!.worths).toEqual({ like: 2, click: 0.1, halfLife: 0 });
   const { filter, neighbours, worths } = second.read[0]!;
   expect([filter.rank, worths.like, worths.click, worths.halfLife]).toEqual([4, 5, 0.5, 30]);
   const counts = [0, 1, 7].map((at) => neighbours.starts[at + 1]! - neighbours.starts[at]!);
-  expect(counts).toEqual([0, 4, 32]);
+  expect(counts).toEqual([0, 4, 50]);
 });
 
 describe("what was met since is weighed as training weighs it", () => {
