@@ -1,7 +1,7 @@
 /**
  * `npm run bench:serve -- [--gorse FOLDER] [--seconds N] [--connections N] [--listeners N]`: requests a second per core, latency and
- * peak memory of the bundled `recommend` behind a minimal HTTP server, and of Gorse's server on the same lists, both on a real Valkey on
- * loopback, under autocannon in a process of its own. FOLDER holds `gorse-master` and `gorse-server`, as
+ * peak memory of the bundled `recommend` behind a minimal HTTP server (and behind Node's own), and of Gorse's server on the same lists,
+ * all on a real Valkey on loopback, under autocannon in a process of its own. FOLDER holds `gorse-master` and `gorse-server`, as
  * `GOBIN=FOLDER go install github.com/zhenghaoz/gorse/cmd/gorse-{master,server}@v0.4.16` puts them there: the last version whose cache is a
  * Redis without the search module. Linux only: processor time and memory are read from /proc.
  */
@@ -71,16 +71,19 @@ async function load({ url, path }: Target, duration: number, { rate = 0, warmUp 
   return measured;
 }
 
-/** Warms up, then measures at as many requests as it takes. */
-async function saturated(name: string, target: Target) {
+/** Warms up, then measures at as many requests as it takes. The cache's processor time is told beside the server's, not in it. */
+async function saturated(name: string, target: Target, cachePid: number) {
   console.error(`${name}: ${seconds} s with ${connections} connections`);
   await load(target, Math.max(2, seconds / 3), { warmUp: true });
-  const before = cpuOf(target.pid);
+  const before = [cpuOf(target.pid), cpuOf(cachePid)] as const;
   const found = await load(target, seconds);
-  const cpu = cpuOf(target.pid) - before;
+  const [cpu, cache] = [cpuOf(target.pid) - before[0], cpuOf(cachePid) - before[1]];
+  const microseconds = (spent: number) => Math.round((spent / found.requests) * 1e7) / 10;
   return {
     perSecond: Math.round(found.requests / found.seconds),
     perCoreSecond: Math.round(found.requests / cpu),
+    "server, µs": microseconds(cpu),
+    "cache, µs": microseconds(cache),
     p50: found.p50,
     p99: found.p99,
     "p99.9": found.p999,
@@ -89,9 +92,13 @@ async function saturated(name: string, target: Target) {
   };
 }
 
-async function startOurs(env: Record<string, string | undefined>): Promise<Target & { stop: () => void }> {
+/** @param http `node:http` in place of the minimal server */
+async function startOurs(
+  env: Record<string, string | undefined>,
+  ...http: string[]
+): Promise<Target & { stop: () => void }> {
   const handler = join(bundle("recommend").folder, "index.mjs");
-  const child = spawn(process.execPath, ["--enable-source-maps", join(__dirname, "server.mjs"), handler], {
+  const child = spawn(process.execPath, ["--enable-source-maps", join(__dirname, "server.mjs"), handler, ...http], {
     env,
     stdio: ["ignore", "ignore", "pipe"],
   });
@@ -133,7 +140,7 @@ async function main(): Promise<void> {
     console.error(`loading ${listeners} listeners`);
     await loadRelease(cache, listeners, listenerOf);
 
-    const ours = await startOurs({
+    const env = {
       PATH: process.env.PATH,
       ...{ CACHE_HOST: "127.0.0.1", CACHE_PORT: `${valkey.port}`, CACHE_NAME: "bench", CACHE_USER: "bench" },
       ...{ CACHE_TLS: "false", KEY_BUCKET: "bench", LAKE_BUCKET: "bench", NODE_NO_WARNINGS: "1" },
@@ -145,19 +152,27 @@ async function main(): Promise<void> {
         AWS_ACCESS_KEY_ID: "id",
         AWS_SECRET_ACCESS_KEY: "key",
       },
-    });
+    };
+    const cachePid = Number(/process_id:(\d+)/.exec(await valkey.admin.info("server"))![1]);
+    const ours = await startOurs(env);
     stops.push(ours.stop);
-    const rows: Record<string, Awaited<ReturnType<typeof saturated>>> = { segue: await saturated("segue", ours) };
+    const rows: Record<string, Awaited<ReturnType<typeof saturated>>> = {
+      segue: await saturated("segue", ours, cachePid),
+    };
     await (await fetch(`${ours.url}/stats`)).json();
     const rate = Math.round(rows.segue!.perSecond / 2);
     console.error(`segue: ${seconds} s at half of that, ${rate} requests a second`);
     const half = await load(ours, seconds, { rate });
     const handler = (await (await fetch(`${ours.url}/stats`)).json()) as Record<string, number>;
     ours.stop();
+    const behindNode = await startOurs(env, "node:http");
+    stops.push(behindNode.stop);
+    rows["segue, node:http"] = await saturated("segue behind node:http", behindNode, cachePid);
+    behindNode.stop();
     if (values.gorse) {
       const gorse = await startGorse(folder, values.gorse, valkey, listeners);
       stops.push(gorse.stop);
-      rows.gorse = await saturated("gorse", gorse);
+      rows.gorse = await saturated("gorse", gorse, cachePid);
     }
     console.table(rows);
     const ms = (value: number | undefined) => `${(value ?? 0).toFixed(2)} ms`;
@@ -165,8 +180,9 @@ async function main(): Promise<void> {
       `at half of saturation (${rate} a second): handler p50 ${ms(handler.p50)}, p99 ${ms(handler.p99)}, p99.9 ${ms(handler.p999)}; at the client p99 ${half.p99} ms`,
     );
     if (rows.gorse) {
-      const ratio = rows.segue!.perCoreSecond / rows.gorse.perCoreSecond;
-      console.log(`requests a second per core: ${ratio.toFixed(2)} of Gorse's`);
+      const { gorse, segue, "segue, node:http": whole } = rows;
+      const ratio = (of: typeof gorse | undefined) => (of!.perCoreSecond / gorse.perCoreSecond).toFixed(2);
+      console.log(`requests a second per core: ${ratio(segue)} of Gorse's, behind node:http ${ratio(whole)}`);
     }
   } finally {
     for (const stop of stops.reverse()) await stop();

@@ -1,6 +1,7 @@
 import { Cluster } from "iovalkey";
 import { StandaloneConnector } from "iovalkey/built/connectors";
 import type { CacheEnvironment } from "./cache-environment";
+import { CacheNodes } from "./cache-nodes";
 import { elastiCacheToken, lambdaIdentity, TOKEN_SECONDS } from "./iam-token";
 import { placeOf } from "./release";
 
@@ -41,7 +42,12 @@ const REOPEN_MS = 1000;
 /** The last: of commands sent together, the slots of some have moved away from the others' meanwhile. */
 const LOST =
   /connection is closed|isn't ready|cluster is ended|startup nodes|aborted due to|ECONN|EPIPE|same slots allocation group/i;
+/** What a node says when another has the slot now, or soon: the client knows what to do. */
+const ELSEWHERE = /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN|LOADING) /;
 const REFUSED = /^(WRONGPASS|NOAUTH|CLUSTERDOWN|LOADING)/;
+
+/** What is asked of the client; `again` where it was asked before. */
+type Command<T> = (cluster: Cluster, again: boolean) => Promise<T>;
 
 /**
  * A client of a cluster-protocol Valkey, made for a Lambda: every wait is bounded, nothing queues while the cache is
@@ -52,6 +58,7 @@ export class Cache {
   readonly #options: CacheOptions;
   #password = "";
   #cluster: Cluster | undefined;
+  #nodes: CacheNodes | undefined;
   #opening: Promise<Cluster> | undefined;
   #openedAt = 0;
   #failure: { at: number; error: CacheUnavailable } | undefined;
@@ -65,7 +72,10 @@ export class Cache {
   /** @throws CacheUnavailable */
   get(name: string): Promise<Buffer | null> {
     const { key, field } = placeOf(name);
-    return this.#run((cluster) => (field === undefined ? cluster.getBuffer(key) : cluster.hgetBuffer(key, field)));
+    return this.#run((cluster, again) => {
+      const from = (again ? undefined : this.#nodes?.of(key)) ?? cluster;
+      return field === undefined ? from.getBuffer(key) : from.hgetBuffer(key, field);
+    });
   }
 
   /** Writes one entry; `seconds` of a field are its hash's. @throws CacheUnavailable, or the server's refusal */
@@ -103,25 +113,27 @@ export class Cache {
   close(): void {
     this.#cluster?.disconnect();
     this.#cluster = undefined;
+    this.#nodes = undefined;
     this.#opening = undefined;
     this.#lost = undefined;
   }
 
-  #run<T>(command: (cluster: Cluster) => Promise<T>): Promise<T> {
+  #run<T>(command: Command<T>): Promise<T> {
     const password = this.#options.password();
     const ready = this.#atOnce(password);
     return ready ? this.#send(ready, command) : this.#ready(password).then((cluster) => this.#send(cluster, command));
   }
 
-  async #send<T>(cluster: Cluster, command: (cluster: Cluster) => Promise<T>): Promise<T> {
+  async #send<T>(cluster: Cluster, command: Command<T>): Promise<T> {
     const end = performance.now() + this.#options.commandTimeout;
     try {
-      return await within(this.#options.commandTimeout, command(cluster));
+      return await within(this.#options.commandTimeout, command(cluster, false));
     } catch (error) {
-      if (!LOST.test((error as Error).message)) throw named(error);
+      const { message } = error as Error;
+      if (!(LOST.test(message) || ELSEWHERE.test(message))) throw named(error);
       // A connection that died unseen, as while a Lambda slept, shows only now. One repeat on a fresh one.
       await this.#recovered(cluster, end - performance.now());
-      return await within(end - performance.now(), command(cluster)).catch((again) => {
+      return await within(end - performance.now(), command(cluster, true)).catch((again) => {
         throw named(again);
       });
     }
@@ -187,7 +199,7 @@ export class Cache {
       enableAutoPipelining: true,
       dnsLookup: (address, callback) => callback(null, address),
       slotsRefreshTimeout: connectTimeout,
-      clusterRetryStrategy: (attempt) => Math.min(10 * 2 ** attempt, 1000),
+      clusterRetryStrategy: (attempt) => Math.min(5 * 2 ** attempt, 1000),
       // The pool copies the options at each new connection, and so reads the password of that moment.
       redisOptions: Object.defineProperty(redisOptions, "password", password),
     });
@@ -210,6 +222,7 @@ export class Cache {
     cluster.on("error", () => undefined);
 
     this.#cluster = cluster;
+    this.#nodes = new CacheNodes(cluster);
     this.#openedAt = Date.now();
     try {
       await within(connectTimeout, cluster.connect());
