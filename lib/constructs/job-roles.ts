@@ -19,7 +19,7 @@ export interface JobRolesProps {
 /** What `ml/segue_ml/track.py` asks of MLflow: https://docs.aws.amazon.com/sagemaker/latest/dg/mlflow-create-tracking-server-iam.html */
 const trackingCalls = [
   ...["GetExperimentByName", "GetExperiment", "CreateExperiment", "SearchRuns", "GetRun", "CreateRun", "UpdateRun"],
-  ...["DeleteRun", "LogParam", "LogMetric", "LogBatch", "SetTag"],
+  ...["DeleteRun", "LogBatch"],
 ];
 
 /** Lets a job write to SageMaker's MLflow, and its files to where that keeps them, as clients do so themselves. */

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import tarfile
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +43,12 @@ def record(
 ) -> str:
     """One MLflow run for one training, by its `name` (default: the run's id); what was recorded before is not recorded
     again. Says which."""
+    # MLflow prefers databases to folders, and tells its makers how it is used.
+    for variable in ("MLFLOW_ALLOW_FILE_STORE", "MLFLOW_DISABLE_TELEMETRY"):
+        os.environ.setdefault(variable, "true")
     try:
         import mlflow
+        from mlflow.entities import Metric, Param
         from mlflow.exceptions import MlflowException
     except ImportError:
         raise SegueError("track needs MLflow: pip install mlflow-skinny (sagemaker-mlflow with it, for an ARN)") from None
@@ -60,10 +66,9 @@ def record(
         lineage = {f"segue.{name}": str(value) for name, value in evaluation["lineage"].items()}
         started = client.create_run(number, tags={RUN_TAG: run_id, **lineage}, run_name=run_id)
         at = started.info.run_id
-        for name, value in parameters(evaluation).items():
-            client.log_param(at, name, value)
-        for name, number_ in metrics(evaluation).items():
-            client.log_metric(at, name, number_)
+        now = int(time.time() * 1000)
+        settings = [Param(name, str(value)) for name, value in parameters(evaluation).items()]
+        client.log_batch(at, [Metric(name, value, now, 0) for name, value in metrics(evaluation).items()], settings)
         for file in FILES:
             client.log_artifact(at, str(folder / file))
         for number_, plot in enumerate(plots((folder / "report.html").read_text(encoding="utf-8")), 1):

