@@ -1,6 +1,6 @@
 import type { Client } from "pg";
 import { parquetFile } from "../shared/parquet";
-import { inTransaction } from "../shared/postgres";
+import { arrayParameter, inTransaction } from "../shared/postgres";
 import type { Bucket } from "../shared/storage";
 import { type CleanEvent, EVENT_COLUMNS, INSERTED } from "./columns";
 import insertArtists from "./insert-artists.sql";
@@ -19,10 +19,10 @@ const dayOf = (time: number): string => new Date(time).toISOString().slice(0, 10
 /** Puts the artists of a batch into the catalogue where it lacks them. */
 export async function storeArtists(client: Client, artists: readonly ArtistCard[]): Promise<void> {
   if (artists.length === 0) return;
-  const ids = columnOf(artists, "artist_id");
-  const names = columnOf(artists, "name");
-  const genres = columnOf(artists, "genre");
-  await client.query(insertArtists, [ids, names, genres, columnOf(artists, "seen_at")]);
+  const [ids, names, genres, seen] = (["artist_id", "name", "genre", "seen_at"] as const).map((key) =>
+    arrayParameter(columnOf(artists, key)),
+  );
+  await client.query(insertArtists, [ids, names, genres, seen]);
   await client.query(nameArtists, [ids, names, genres]);
 }
 
@@ -35,7 +35,7 @@ export async function openDays(client: Client, rows: readonly CleanEvent[]): Pro
 
 /** Tells the accounts of a batch under which listener ids their events go, where that is not known. */
 export async function linkAccounts(client: Client, { accounts, ids }: Listeners): Promise<void> {
-  await client.query("SELECT link_accounts($1, $2)", [accounts, ids]);
+  await client.query("SELECT link_accounts($1, $2)", [arrayParameter(accounts), arrayParameter(ids)]);
 }
 
 /** Free text that may hold somebody's name. A listener's own is hidden as the event is inserted, an artist's name or not. */
@@ -47,7 +47,7 @@ export async function withoutNames(client: Client, rows: readonly CleanEvent[]):
   if (candidates.length === 0) return [...rows];
   const answer = await client.query<{ candidate: string } & Known>(
     `SELECT candidate, of_somebody AS "ofSomebody", of_artist AS "ofArtist" FROM known_names($1)`,
-    [candidates],
+    [arrayParameter(candidates)],
   );
   const known = new Map(answer.rows.map(({ candidate, ...name }) => [candidate, name]));
   if (known.size === 0) return [...rows];
@@ -72,7 +72,7 @@ const isDataError = (error: unknown): error is Error => /^2[23]/.test((error as 
 export async function storeEvents(client: Client, rows: readonly CleanEvent[]): Promise<Stored> {
   const day = dayOf(columnOf(rows, "arrival_time").reduce((latest, time) => Math.max(latest, time)));
   try {
-    const arrays = INSERTED.map((column) => columnOf(rows, column));
+    const arrays = INSERTED.map((column) => arrayParameter(columnOf(rows, column)));
     const answer = await client.query<{ inserted: number }>(insertEvents, [...arrays, day]);
     return { inserted: answer.rows[0]?.inserted ?? 0, refused: [] };
   } catch (error) {
@@ -90,14 +90,16 @@ export async function storeEvents(client: Client, rows: readonly CleanEvent[]): 
  * @param again also those that were written before
  */
 export async function filesToWrite(client: Client, rows: readonly CleanEvent[], again: boolean): Promise<string[]> {
-  const ids = columnOf(rows, "event_id");
+  const ids = arrayParameter(columnOf(rows, "event_id"));
   if (again) await client.query(unseal, [ids]);
   const files = await client.query<{ file_key: string }>(unsealed, [ids]);
   return files.rows.map(({ file_key }) => file_key);
 }
 
 // The day is part of the key and spares a look into each other day.
-const select = `SELECT ${EVENT_COLUMNS.map(({ name }) => name).join(", ")}
+const select = `SELECT ${EVENT_COLUMNS.map(({ name, type }) =>
+  type === "TIMESTAMP" ? `round(date_part('epoch', ${name}) * 1000)` : name,
+).join(", ")}
   FROM events WHERE file_key = $1 AND arrival_time >= $2::timestamptz AND arrival_time < $2::timestamptz + interval '1 hour'
   ORDER BY arrival_time, event_id`;
 

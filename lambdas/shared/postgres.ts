@@ -86,6 +86,15 @@ export async function withPostgres<T>(
   }
 }
 
+/**
+ * An array as a parameter. JSON is nearly how Postgres writes arrays, and made natively; where it is not (`\n`, `\u…`), the driver does it
+ * value by value.
+ */
+export function arrayParameter(values: readonly (string | number | null)[]): unknown {
+  const json = JSON.stringify(values);
+  return /\\[^"\\]/.test(json) ? values : `{${json.slice(1, -1)}}`;
+}
+
 /** Runs `work` in one transaction: committed when it returns, rolled back when it throws. */
 export async function inTransaction<T>(client: Client, work: () => Promise<T>): Promise<T> {
   await client.query("BEGIN");

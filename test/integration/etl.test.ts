@@ -1,8 +1,10 @@
 import { gunzipSync } from "node:zlib";
 import type { KinesisStreamRecord } from "aws-lambda";
+import fc from "fast-check";
 import { parquetReadObjects } from "hyparquet";
 import type { Client } from "pg";
 import { etl, type Sinks } from "../../lambdas/etl/etl";
+import { arrayParameter } from "../../lambdas/shared/postgres";
 import { envelope, KEY, kinesisRecord, listenerOf, play } from "../support/events";
 import { startDatabase, type TestDatabase } from "../support/postgres";
 import { MemoryBucket } from "../support/stores";
@@ -345,6 +347,40 @@ describe("names of others", () => {
     const { rows } = await client.query("SELECT * FROM known_names(ARRAY['no body'])");
     expect(rows).toEqual([]);
   });
+});
+
+test("arrays reach Postgres value by value, whatever they hold", async () => {
+  const text = fc.oneof(
+    fc.string({ unit: "binary" }),
+    fc.constantFrom("", "NULL", "null", '"', "\\", "\\n", "\\\\", "{a,b}", "\n", "\u007f", "\ud83d", "😀"),
+  );
+  const cell = fc.option(text.map((value) => value.replaceAll("\u0000", "")));
+  await fc.assert(
+    fc.asyncProperty(fc.array(cell, { maxLength: 8 }), async (values) => {
+      const { rows } = await admin.query("SELECT $1::text[] AS values", [arrayParameter(values)]);
+      // As UTF-8 has it, which knows no half of a pair.
+      expect(rows[0].values).toEqual(values.map((value) => value && Buffer.from(value).toString()));
+    }),
+  );
+  const numbers = [0, -1.5, 1e21, 5e-324, null, 0.1 + 0.2];
+  const { rows } = await admin.query("SELECT $1::float8[] AS values", [arrayParameter(numbers)]);
+  expect(rows[0].values).toEqual(numbers);
+});
+
+test("a time keeps its milliseconds on the way to Postgres and back", async () => {
+  const time = fc.integer({ min: Date.parse("2020-01-01"), max: Date.parse("2100-01-01") });
+  await fc.assert(
+    fc.asyncProperty(fc.array(time, { minLength: 1, maxLength: 200 }), async (times) => {
+      const { rows } = await admin.query(
+        `SELECT at, round(date_part('epoch', at) * 1000) AS back
+         FROM (SELECT to_timestamp(t / 1000) AS at, n FROM unnest($1::float8[]) WITH ORDINALITY AS u (t, n)) s ORDER BY n`,
+        [arrayParameter(times)],
+      );
+      expect(rows.map(({ at }) => at.getTime())).toEqual(times);
+      expect(rows.map(({ back }) => back)).toEqual(times);
+    }),
+    { numRuns: 20 },
+  );
 });
 
 test("the ETL's role cannot read what people told about themselves", async () => {

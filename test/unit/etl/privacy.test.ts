@@ -58,3 +58,37 @@ test("no e-mail address survives, wherever it stands", () => {
 test("masking twice is masking once", () => {
   fc.assert(fc.property(fc.string(), (text) => expect(maskPii(maskPii(text))).toBe(maskPii(text))));
 });
+
+test("text that is passed over at a glance has nothing that the patterns would hide", () => {
+  const part = fc.constantFrom(
+    ..."0123456789",
+    "19",
+    "1990",
+    "@",
+    ".",
+    "-",
+    "/",
+    " ",
+    "(",
+    "+49",
+    "a",
+    "ü",
+    "may",
+    "1st",
+    "th",
+    "é.x",
+  );
+  fc.assert(
+    fc.property(
+      fc.oneof(
+        fc.array(part, { maxLength: 14 }).map((parts) => parts.join("")),
+        fc.string(),
+      ),
+      (text) => {
+        // What follows has every pattern look at the whole.
+        expect(maskPii(`${text}\n¦ ada@example.com 10.12.1990`)).toBe(`${maskPii(text)}\n¦ [email] [date]`);
+      },
+    ),
+    { numRuns: 1000 },
+  );
+});

@@ -33,6 +33,25 @@ test("normalising twice is normalising once, and leaves nothing that Postgres re
   );
 });
 
+test("text that is normal at a glance is what all steps would make of it", () => {
+  const character = fc.oneof(
+    fc.constantFrom(" ", "\t", "\u00a0", "\u200b", "\u0308", "o", "~", "!"),
+    fc.string({ maxLength: 1 }),
+  );
+  fc.assert(
+    fc.property(fc.array(character, { maxLength: 8 }), (characters) => {
+      const text = characters.join("");
+      const steps = text
+        .normalize("NFC")
+        .replace(/[\p{Cc}\u200b\ufeff]+/gu, " ")
+        .replace(/\s+/gu, " ")
+        .trim();
+      expect(normaliseText(text)).toBe(steps);
+    }),
+    { numRuns: 1000 },
+  );
+});
+
 test("a genre has one spelling", () => {
   expect(["Hip_Hop", "hip hop", "HIP-HOP ", "hip - hop"].map(normaliseGenre)).toEqual(Array(4).fill("hip-hop"));
 });
@@ -112,6 +131,21 @@ test("an artist takes name and genre from the first card that has them", () => {
   expect(artists).toEqual([
     { artist_id: "a1", name: "One", genre: "rock", seen_at: Date.parse("2026-11-22T03:52:00.000Z") },
   ]);
+});
+
+test("an account has one listener id in every batch, and each batch names those that it met, each once", () => {
+  const accounts = fc.array(fc.constantFrom("l1", "l2", "l3", "l4"), { minLength: 1, maxLength: 10 });
+  fc.assert(
+    fc.property(fc.array(accounts, { maxLength: 4 }), (batches) => {
+      for (const ids of batches) {
+        const events = ids.map((listenerId, i) => play({ eventId: `e${i}`, listenerId }));
+        const { rows, listeners } = prepared(envelope(events));
+        expect(rows.map((row) => row.listener_id)).toEqual(ids.map(listenerOf));
+        expect(listeners.accounts).toEqual([...new Set(ids)]);
+        expect(listeners.ids).toEqual(listeners.accounts.map(listenerOf));
+      }
+    }),
+  );
 });
 
 /** One record: good events, with repeats, and poison of every kind. */
