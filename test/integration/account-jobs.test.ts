@@ -15,6 +15,7 @@ import {
   UpdateModelPackageCommand,
 } from "@aws-sdk/client-sagemaker";
 import { ListServiceQuotasCommand, ServiceQuotasClient } from "@aws-sdk/client-service-quotas";
+import { ensurePython } from "../../laptop/python";
 import { archive, bucket, role, startTestAccount, type TestAccount } from "../support/account";
 import { image, serverScript, training, trainScript, transform } from "../support/jobs";
 
@@ -243,6 +244,37 @@ pathlib.Path(os.environ["SM_MODEL_DIR"], host).write_text(json.dumps({"seen": se
       { seen: ["part-0"], hosts: ["algo-1", "algo-2"] },
       { seen: ["part-1"], hosts: ["algo-1", "algo-2"] },
     ]);
+  });
+
+  test("packages that the code asks for are the job's own, and none where it has no network", async () => {
+    const script = `
+import json, os, pathlib
+import toolz
+pathlib.Path(os.environ["SM_MODEL_DIR"], "model.json").write_text(json.dumps(toolz.__version__))
+`;
+    const files = { "train.py": script, "requirements.txt": "toolz==1.0.0\n" };
+    await emulated.put("code/asking.tar.gz", await archive(files));
+    const one = training("run-9", "learn");
+    const [data] = one.InputDataConfig ?? [];
+    const S3DataSource = { S3DataType: "S3Prefix", S3Uri: `s3://${bucket}/code/asking.tar.gz` } as const;
+    const asking = (name: string, isolated: boolean) => ({
+      ...{ ...one, TrainingJobName: name, EnableNetworkIsolation: isolated, CheckpointConfig: undefined },
+      InputDataConfig: [data, { ChannelName: "code", DataSource: { S3DataSource } }],
+      HyperParameters: {
+        sagemaker_program: "train.py",
+        sagemaker_submit_directory: "/opt/ml/input/data/code/asking.tar.gz",
+      },
+    });
+    const Resource = "arn:aws:states:::sagemaker:createTrainingJob.sync";
+    const run = (name: string, isolated: boolean) =>
+      emulated.run({ Train: { Type: "Task", Resource, Arguments: asking(name, isolated), End: true } }, "Train");
+    const { status, cause } = await run("run-9", false);
+    expect({ status, cause }).toEqual({ status: "SUCCEEDED", cause: undefined });
+    const alone = await run("run-10", true);
+    expect(alone.status).toBe("FAILED");
+    expect(alone.cause).toMatch(/a job with network isolation cannot install/);
+    const python = await ensurePython({ root: path.join(__dirname, "../.."), log: console.error });
+    expect(() => execFileSync(python, ["-c", "import toolz"], { stdio: "ignore" })).toThrow();
   });
 
   test("a second job continues from the checkpoint of the first", async () => {

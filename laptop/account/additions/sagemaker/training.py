@@ -178,11 +178,15 @@ class _Run:
             **self.service.job_environment(),
             **({} if isolated else self.service.credentials()),
             "PATH": path,
-            "PYTHONPATH": str(host.code),
+            "PYTHONPATH": f"{host.code}:{self._packages(host)}",
             "TRAINING_JOB_ARN": self.service.arn(f"training-job/{self.job.name}"),
             **toolkit.environment(host, self.cluster, self.parameters, self.channels, self.job.name),
             **given,
         }
+
+    def _packages(self, host: Host) -> Path:
+        """Where the job's own packages go: a container is new each time, the laptop's Python is not."""
+        return host.root / "packages"
 
     def _install_requirements(self, host: Host) -> None:
         if not (host.code / "requirements.txt").is_file():
@@ -192,7 +196,7 @@ class _Run:
                 "AlgorithmError: InstallRequirementsError: the code holds a requirements.txt, which a job with network "
                 "isolation cannot install: leave it out of the code, exit code: 1"
             )
-        command = [sys.executable, "-m", "pip", "install", "-r", "requirements.txt"]
+        command = [sys.executable, "-m", "pip", "install", "-r", "requirements.txt", "--target", str(self._packages(host))]
         process = JobProcess(command, host.code, self._environment(host), self._line)
         self.job.processes.append(process)
         while process.poll() is None:
