@@ -1,9 +1,10 @@
 import { z } from "zod";
 import type { Cache } from "../shared/cache";
 import { Lists } from "../shared/lists";
+import { releaseManifestSchema } from "../shared/manifest";
 import { added, type Progress, privacyKeys, progressSchema, type Subject, subjectOf } from "../shared/privacy-requests";
 import { recentKey } from "../shared/recent";
-import { cacheKeys, RELEASE_ID, releaseManifestSchema } from "../shared/release";
+import { cacheKeys, RELEASE_ID } from "../shared/release";
 import type { Bucket, Folders } from "../shared/storage";
 
 const listsInput = z.object({

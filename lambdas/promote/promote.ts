@@ -2,16 +2,8 @@ import { createHash } from "node:crypto";
 import * as z from "zod/mini";
 import type { Cache } from "../shared/cache";
 import { bodyText, type List, Lists } from "../shared/lists";
-import {
-  BUNDLED_KEY,
-  cacheKeys,
-  POINTER_KEY,
-  type Pointer,
-  type ReleaseManifest,
-  readPointer,
-  releaseIdSchema,
-  releaseManifestSchema,
-} from "../shared/release";
+import { type ReleaseManifest, releaseManifestSchema } from "../shared/manifest";
+import { BUNDLED_KEY, cacheKeys, POINTER_KEY, type Pointer, readPointer, releaseIdSchema } from "../shared/release";
 import type { Bucket } from "../shared/storage";
 
 const metricsSchema = z.record(z.string(), z.nullable(z.number()));

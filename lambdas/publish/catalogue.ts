@@ -1,8 +1,16 @@
-import { type Artist, artistSchema, chunkOf, packChunk } from "../shared/catalogue";
-import { cacheKeys } from "../shared/release";
+import * as z from "zod/mini";
+import { type Artist, chunkOf, packChunk } from "../shared/catalogue";
+import { cacheKeys, ID } from "../shared/release";
 import type { Bucket } from "../shared/storage";
 import { lines } from "./lines";
 import { type Loader, PublishError } from "./load";
+
+const artistSchema = z.object({
+  no: z.int().check(z.gte(1), z.lte(0xff_ff_ff)),
+  id: z.string().check(z.regex(ID)),
+  name: z.string(),
+  genre: z.string(),
+});
 
 /** The numbers of a catalogue, a bit for each that there can be: 2 MB at most, however long the catalogue. */
 export class ArtistSet {

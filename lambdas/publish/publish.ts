@@ -1,7 +1,8 @@
 import { buffer } from "node:stream/consumers";
 import * as z from "zod/mini";
 import type { Cache } from "../shared/cache";
-import { cacheKeys, EVERYBODY, type ReleaseManifest, releaseIdSchema } from "../shared/release";
+import type { ReleaseManifest } from "../shared/manifest";
+import { cacheKeys, EVERYBODY, releaseIdSchema } from "../shared/release";
 import type { Bucket } from "../shared/storage";
 import { ArtistSet, loadCatalogue } from "./catalogue";
 import { readLine } from "./line";

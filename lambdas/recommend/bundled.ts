@@ -4,26 +4,28 @@ import type { List } from "../shared/lists";
 import { BUNDLED_KEY } from "../shared/release";
 import { signedGet } from "../shared/signed-get";
 
-const listSchema = z.object({
-  release: z.string(),
-  generatedAt: z.string(),
-  source: z.enum(["personal", "segment", "popular"]),
-  items: z
-    .array(
-      z.object({
-        artistId: z.string(),
-        name: z.string(),
-        genre: z.string(),
-        score: z.number(),
-        reason: z.nullable(z.object({ artistId: z.string(), name: z.string() })),
-      }),
-    )
-    .check(z.minLength(1)),
-});
+// Made when it is needed, which is seldom: a schema takes longer to make than an answer.
+const listSchema = () =>
+  z.object({
+    release: z.string(),
+    generatedAt: z.string(),
+    source: z.enum(["personal", "segment", "popular"]),
+    items: z
+      .array(
+        z.object({
+          artistId: z.string(),
+          name: z.string(),
+          genre: z.string(),
+          score: z.number(),
+          reason: z.nullable(z.object({ artistId: z.string(), name: z.string() })),
+        }),
+      )
+      .check(z.minLength(1)),
+  });
 
 /** The list that promotion left, from its text. @throws Error when it is none */
 export function readBundled(text: string): List {
-  const { items, ...list } = listSchema.parse(JSON.parse(text));
+  const { items, ...list } = listSchema().parse(JSON.parse(text));
   return {
     ...list,
     items: items.map(({ artistId, name, genre, score, reason }) => ({

@@ -1,15 +1,13 @@
 import { gunzipSync, gzipSync } from "node:zlib";
-import * as z from "zod/mini";
-import { CHUNK_ARTISTS, ID } from "./release";
+import { CHUNK_ARTISTS } from "./release";
 
 /** One artist by number. A line of `catalogue.jsonl`. */
-export const artistSchema = z.object({
-  no: z.int().check(z.gte(1), z.lte(0xff_ff_ff)),
-  id: z.string().check(z.regex(ID)),
-  name: z.string(),
-  genre: z.string(),
-});
-export type Artist = z.infer<typeof artistSchema>;
+export interface Artist {
+  readonly no: number;
+  readonly id: string;
+  readonly name: string;
+  readonly genre: string;
+}
 
 /** The chunk of the catalogue that holds an artist. */
 export const chunkOf = (artistNo: number): number => Math.floor(artistNo / CHUNK_ARTISTS);

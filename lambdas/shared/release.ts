@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import * as z from "zod/mini";
+import type { ReleaseManifest } from "./manifest";
 
 /** A run's id, which is also the id of the release that it publishes: UTC time and eight hex digits. */
 export const RELEASE_ID = /^\d{8}t\d{6}-[0-9a-f]{8}$/;
@@ -20,7 +21,7 @@ export const BUNDLED_KEY = "releases/popular.json";
 export const EVERYBODY = "@/";
 export const CHUNK_ARTISTS = 1024;
 /** Of three-byte artist numbers. */
-const MOST_CHUNKS = 2 ** 24 / CHUNK_ARTISTS;
+export const MOST_CHUNKS = 2 ** 24 / CHUNK_ARTISTS;
 /** Parts of the vectors. */
 export const MOST_PARTS = 16;
 
@@ -46,21 +47,6 @@ export function readPointer(bytes: Buffer | null): Pointer | undefined {
   }
 }
 
-/** What a release holds, written once it is complete: in the cache, and as `releases/<release>/manifest.json`. */
-export const releaseManifestSchema = z.object({
-  release: releaseIdSchema,
-  runId: releaseIdSchema,
-  generatedAt: z.iso.datetime(),
-  listeners: z.int(),
-  segments: z.int(),
-  artists: z.int(),
-  bytes: z.int(),
-  /** Of the catalogue: one more than the number of the last. */
-  chunks: z._default(z.int().check(z.gte(0)), MOST_CHUNKS),
-  samples: z.array(z.object({ key: z.string(), sha256: z.string() })),
-});
-export type ReleaseManifest = z.infer<typeof releaseManifestSchema>;
-
 /** The character of an entry's name between the hash that holds it and its field there; it is in no id. */
 const FIELD = "#";
 
@@ -77,16 +63,19 @@ const BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345678
 /** One of 64 hashes, for ids that are chosen by people. */
 const bucketOf = (id: string): string => createHash("sha256").update(id).digest("base64url").slice(0, 1);
 
+/** What the name of a listener's list ends with, whatever the release. */
+export function listenerPart(listenerId: string): string {
+  const { length, bucket, end } = PSEUDONYM;
+  const field = listenerId.slice(bucket, listenerId.length === length ? end : undefined);
+  return `:l:${listenerId.slice(0, bucket)}${FIELD}${field}`;
+}
+
 /**
  * Names of everything that a release keeps in the cache. Lists, of which there are many and small ones, are fields of hashes, as a key of
  * its own costs each more than half of its bytes again: `docs/adr/0094-lists-lie-in-hashes.md`.
  */
 export const cacheKeys = {
-  listener: (release: string, listenerId: string) => {
-    const { length, bucket, end } = PSEUDONYM;
-    const field = listenerId.slice(bucket, listenerId.length === length ? end : undefined);
-    return `r:${release}:l:${listenerId.slice(0, bucket)}${FIELD}${field}`;
-  },
+  listener: (release: string, listenerId: string) => `r:${release}${listenerPart(listenerId)}`,
   segment: (release: string, segment: string) => `r:${release}:s:${bucketOf(segment)}${FIELD}${segment}`,
   chunk: (release: string, chunk: number) => `r:${release}:c:${chunk}`,
   similar: (release: string, artistId: string) => `r:${release}:a:${bucketOf(artistId)}${FIELD}${artistId}`,

@@ -1,5 +1,6 @@
 import type { Listed, Promoted, PromoteInput } from "../../lambdas/promote/promote";
-import { RELEASE_ID, type ReleaseManifest, releaseManifestSchema } from "../../lambdas/shared/release";
+import { type ReleaseManifest, releaseManifestSchema } from "../../lambdas/shared/manifest";
+import { RELEASE_ID } from "../../lambdas/shared/release";
 import type { Bucket } from "../../lambdas/shared/storage";
 
 /** What the operator's commands need of a deployment. */

@@ -1,6 +1,7 @@
 import fc from "fast-check";
+import { releaseManifestSchema } from "../../../lambdas/shared/manifest";
 import { pseudonym } from "../../../lambdas/shared/pseudonym";
-import { cacheKeys, keysOf, placeOf, releaseManifestSchema } from "../../../lambdas/shared/release";
+import { cacheKeys, keysOf, placeOf } from "../../../lambdas/shared/release";
 
 const release = "20261122t035200-1a2b3c4d";
 const listenerId = () =>
