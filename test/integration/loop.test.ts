@@ -203,7 +203,11 @@ describe("a run", () => {
 
   test("whose model is better than popularity and random", async () => {
     const { release } = await lake.json<{ release: string }>("releases/champion.json");
-    const { metrics } = await lake.json<Evaluation>(`runs/${release}/evaluation.json`);
+    const { metrics, accuracy } = await lake.json<Evaluation>(`runs/${release}/evaluation.json`);
+    // Listeners click some of what they are shown, and by far not all.
+    expect(accuracy?.shown).toBeGreaterThan(1_000);
+    expect(accuracy?.accuracy).toBeGreaterThan(0.02);
+    expect(accuracy?.accuracy).toBeLessThan(0.5);
     expect(metrics.model["ndcg@20"]).toBeGreaterThan(1.1 * metrics.popularity["ndcg@20"]!);
     expect(metrics.popularity["ndcg@20"]).toBeGreaterThan(metrics.random["ndcg@20"]!);
   });
