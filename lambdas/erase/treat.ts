@@ -2,6 +2,7 @@ import { isUtf8 } from "node:buffer";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { ERASED_EVENT } from "../shared/erased";
 import type { Subject } from "../shared/privacy-requests";
+import { listenerPart } from "../shared/release";
 
 /** What is left of an object: how much of it went, and its new content; without any, the object goes. */
 interface Treated {
@@ -137,21 +138,23 @@ export const treatScoring = treatLines((line, id) => (JSON.parse(line) as { list
 /** What it writes: the listener's id, then their list. */
 export const treatScores = treatLines((line, id) => line.startsWith(`${id} `));
 
-/** A document of which a list of entries may name a listener. */
+/** A document of which a list of entries may name a listener, by what `nameOf` says. */
 const treatEntries =
   (
     path: (document: Record<string, unknown>) => Record<string, unknown>[],
     field: string,
-    names: (entry: unknown, id: string) => boolean,
+    names: (entry: unknown, name: string) => boolean,
+    nameOf: (listenerId: string) => string = (listenerId) => listenerId,
   ): Treat =>
   (body, { listenerId }) => {
-    if (!body.includes(listenerId)) return undefined;
+    const name = nameOf(listenerId);
+    if (!body.includes(name)) return undefined;
     const document = JSON.parse(body.toString()) as Record<string, unknown>;
     let removed = 0;
     for (const holder of path(document)) {
       const entries = holder[field];
       if (!Array.isArray(entries)) continue;
-      holder[field] = entries.filter((entry) => !names(entry, listenerId));
+      holder[field] = entries.filter((entry) => !names(entry, name));
       removed += entries.length - (holder[field] as unknown[]).length;
     }
     return removed === 0 ? undefined : { removed, body: Buffer.from(JSON.stringify(document)) };
@@ -168,7 +171,8 @@ export const treatValidation = treatEntries(
 export const treatManifest = treatEntries(
   (manifest) => [manifest],
   "samples",
-  (sample, id) => (sample as { key: string }).key.endsWith(`:l:${id}`),
+  (sample, name) => (sample as { key: string }).key.endsWith(name),
+  listenerPart,
 );
 
 /** What the listener was given to take along. */

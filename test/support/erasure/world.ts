@@ -273,7 +273,12 @@ async function readable(key: string, body: Buffer): Promise<string> {
   return (key.endsWith(".gz") ? gunzipSync(body) : body).toString("latin1");
 }
 
-const where = (text: string, needles: readonly string[]) => needles.some((needle) => text.includes(needle));
+/** Whether a text holds one of the needles, or as much of a listener id as the cache's names have. */
+const where = (text: string, needles: readonly string[]) =>
+  needles.some(
+    (needle) =>
+      text.includes(needle) || (needle.length === 22 && text.replaceAll("#", "").includes(needle.slice(0, 14))),
+  );
 
 /** Everything that a world holds, searched byte by byte. @returns the places that hold one of the needles */
 export async function search({ admin, raw, lake, valkey }: World, needles: readonly string[]): Promise<string[]> {
@@ -296,12 +301,9 @@ export async function search({ admin, raw, lake, valkey }: World, needles: reado
     "SELECT s::text AS text FROM pg_stats s WHERE schemaname = 'public'",
   );
   look("statistics of Postgres", ...rows.map(({ text }) => text));
-  // Of a listener id the cache holds the beginning: `cacheKeys`.
-  const begun = needles.map((needle) => (needle.length === 22 ? needle.slice(0, 14) : needle));
   for (const { name, value } of await storedEntries(valkey.admin)) {
     const packed = value[0] === 0x1f ? gunzipSync(value).toString() : "";
-    if (where([name.replace("#", ""), value.toString("latin1"), packed].join("\n"), begun))
-      found.push(`cache: ${name}`);
+    look(`cache: ${name}`, name, value.toString("latin1"), packed);
   }
   return found.sort();
 }
@@ -322,7 +324,8 @@ export async function searchDataFiles({ admin }: World, needles: readonly string
 export async function ofOthers(world: World): Promise<Record<string, unknown>> {
   const { admin, raw, lake, valkey } = world;
   const clean = (text: string) => !where(decoded(text), NEEDLES);
-  const own = new Set(RUNS.map((run) => cacheKeys.listener(run, listenerOf(ANNA.accountId))));
+  const anna = listenerOf(ANNA.accountId);
+  const own = new Set([recentKey(anna), ...RUNS.map((run) => cacheKeys.listener(run, anna))]);
   const kept: Record<string, unknown> = {};
   const parts = (key: string, items: readonly string[]) => {
     const left = items.filter(clean).sort();
