@@ -45,14 +45,13 @@ def read_champion(folder: Path, device: torch.device) -> Champion | None:
     archive = folder / MODEL
     if not archive.is_file():
         return None
-    try:
-        with tempfile.TemporaryDirectory(prefix="segue-champion-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="segue-champion-") as scratch:
+        try:
             _unpack(archive, Path(scratch))
             about = json.loads((Path(scratch) / "model.json").read_text(encoding="utf-8"))
-            exported = load(Path(scratch), device)
-        return Champion(str(about["runId"]), _moment(about["trainedOn"]["last"]), exported)
-    except (SegueError, OSError, EOFError, tarfile.TarError, ValueError, KeyError, TypeError) as error:
-        return Champion(reason=f"its model cannot be read: {one_line(error)}")
+            return Champion(str(about["runId"]), _moment(about["trainedOn"]["last"]), load(Path(scratch), device))
+        except (SegueError, OSError, EOFError, tarfile.TarError, ValueError, KeyError, TypeError) as error:
+            return Champion(reason=f"its model cannot be read: {one_line(error).replace(scratch, MODEL)}")
 
 
 def contestant(
