@@ -146,7 +146,7 @@ def _accuracy(found: dict[str, Any] | None) -> list[str]:
         "counts once.</p>",
         _table(["release", "shown", "clicked", "accuracy"], rows),
         bars("accuracy by release", [
-            Bar(f"{one['release'][:15]} {one['variant'][:5]}", one["accuracy"], one["interval"]) for one in latest
+            Bar(f"{one['release'][:8]} {one['variant'][:10]}", one["accuracy"], one["interval"]) for one in latest
         ]),
     ]
 
