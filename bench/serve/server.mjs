@@ -1,6 +1,6 @@
 /**
  * A minimal HTTP server before a bundled handler, which it calls as API Gateway would: `node server.mjs HANDLER [node:http]`. It prints its
- * port; `/stats` tells how long the handler took. It reads no more of HTTP than a load generator sends, one GET after the other on a
+ * port; `/stats` tells how long the handler took, and of how many answers the list was not the listener's own. It reads no more of HTTP than a load generator sends, one GET after the other on a
  * connection, as HTTP is not the function's work; with `node:http` that stands in its place.
  */
 import * as http from "node:http";
@@ -12,12 +12,14 @@ const { handler } = await import(pathToFileURL(process.argv[2]).href);
 const context = { functionName: "bench", awsRequestId: "1", callbackWaitsForEmptyEventLoop: false };
 const path = /^\/v1\/listeners\/([^/?]+)\/recommendations(?:\?limit=(\d+))?$/;
 let times = [];
+let remembered = 0;
 
 function stats() {
   const sorted = times.sort((a, b) => a - b);
   const at = (share) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0;
+  const body = JSON.stringify({ count: sorted.length, remembered, p50: at(0.5), p99: at(0.99), p999: at(0.999) });
   times = [];
-  const body = JSON.stringify({ count: sorted.length, p50: at(0.5), p99: at(0.99), p999: at(0.999) });
+  remembered = 0;
   return { statusCode: 200, headers: { "content-type": "application/json" }, body };
 }
 
@@ -36,6 +38,7 @@ async function answer(url, headers) {
   };
   const result = await handler(event, context);
   times.push(performance.now() - start);
+  if (!result.body.includes('"source":"personal"')) remembered += 1;
   return result;
 }
 
