@@ -141,6 +141,8 @@ export interface EventRules {
   readonly validate: (body: unknown, now: Date, sender?: string) => ValidationResult;
 }
 
+const wrongTime = (message: string): Checked => ({ ok: false, fault: { field: "time", message } });
+
 /** The rules with these limits: made once, as schemas take their time to make. */
 export function rulesOf(limits: Limits): EventRules {
   // Every version that is accepted, oldest first.
@@ -152,7 +154,6 @@ export function rulesOf(limits: Limits): EventRules {
     const { event } = parsed;
     const time = Date.parse(event.time);
     const arrival = now.getTime();
-    const wrongTime = (message: string): Checked => ({ ok: false, fault: { field: "time", message } });
     if (time > arrival + aheadSeconds * 1000) {
       return wrongTime(`must be at most ${timeText(aheadSeconds)} after the server's clock, ${now.toISOString()}`);
     }
