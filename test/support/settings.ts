@@ -210,7 +210,7 @@ function settingsOfSchema(schema: z.ZodType = environmentSchema, path: Path = []
   const bare = inner(schema);
   const name = path.join(".");
   const whole =
-    ["api.auth", "api.waf", "operations.budget", "compute.tuning"].includes(name) ||
+    ["api.auth", "api.waf", "operations.budget", "compute.tuning", "tracking.mlflow"].includes(name) ||
     (name.endsWith(".existing") && name !== "lake.existing");
   if (whole) return [name];
   if (bare instanceof z.ZodObject) {
