@@ -31,13 +31,11 @@ def quality(ranking: Ranking) -> float:
 
 @dataclass(frozen=True)
 class Choice:
-    """Settings with the best number of sweeps, their quality on the validation part, what was trained on the other, and how
-    long that took."""
+    """Settings with the best number of sweeps, their quality on the validation part, and what was trained on the other."""
 
     settings: Settings
     quality: float
     fitted: tuple[Model, Tensor] | None = None
-    seconds: float = 0.0
 
 
 class Terms:

@@ -16,9 +16,7 @@ from .runtime import Ticker, say, working
 from .terms import Choice, Terms, add_terms, quality
 
 PATIENCE, MOST_SWEEPS = 2, 16
-TRIAL_RANK, TRIAL_SWEEPS = 64, 8
-TRIALS = ((0.03, 1.0), (0.1, 1.25), (0.3, 1.5))  # a0, and times the ridge: what counts missing pairs more needs more
-RIDGE_STEP = 1.25
+TRIAL_RANK, TRIAL_SWEEPS, TRIAL_A0 = 64, 8, (0.03, 0.1, 0.3)
 
 
 def choose_sweeps(
@@ -28,7 +26,7 @@ def choose_sweeps(
     than that fit the training part better and the listener worse. Without validation pairs the settings stay."""
     if not validation.count:
         return Choice(settings, float("nan"))
-    began, best, best_sweep = time.perf_counter(), -1.0, settings.sweeps
+    best, best_sweep = -1.0, settings.sweeps
     fitted: tuple[Model, Tensor] | None = None
     tell = Ticker(working)
 
@@ -42,46 +40,18 @@ def choose_sweeps(
         return sweep - best_sweep >= PATIENCE
 
     train(train_part, settings, device, judge)
-    return Choice(settings.changed(sweeps=best_sweep), best, fitted, time.perf_counter() - began)
+    return Choice(settings.changed(sweeps=best_sweep), best, fitted)
 
 
 def choose(
     train_part: Pairs, validation: Pairs, start: Settings, device: torch.device, fixed: frozenset[str] = frozenset()
 ) -> Choice:
-    """The default: factors, then the terms beside them. `fixed` names settings that must stay."""
-    if "sweeps" in fixed:
-        return Choice(_with_a0(train_part, validation, start, device, fixed), float("nan"))
-    return add_terms(train_part, validation, choose_factors(train_part, validation, start, device, fixed), device, fixed)
-
-
-def choose_factors(
-    train_part: Pairs,
-    validation: Pairs,
-    start: Settings,
-    device: torch.device,
-    fixed: frozenset[str] = frozenset(),
-    k: int = 20,
-) -> Choice:
-    """a0 by a few trials of low rank, since it follows from how much a missing pair says, which the data's size does not
-    tell; then the number of sweeps, with more ridge or with less as long as that is better."""
+    """The default: a0 by a few trials of low rank, since it follows from how much a missing pair says, which the data's
+    size does not tell; then the number of sweeps. `fixed` names settings that must stay."""
     start = _with_a0(train_part, validation, start, device, fixed)
-    best = choose_sweeps(train_part, validation, start, device, k)
-    if "ridge" in fixed or not validation.count:
-        return best
-    for step in (RIDGE_STEP, 1 / RIDGE_STEP):
-        before = best
-        while (found := _with_ridge(train_part, validation, best, start, step, device, k)).quality > best.quality:
-            best = found
-        if best is not before:
-            break
-    return best
-
-
-def _with_ridge(
-    train_part: Pairs, validation: Pairs, best: Choice, start: Settings, times: float, device: torch.device, k: int
-) -> Choice:
-    ridge = float(f"{best.settings.ridge * times:.4g}")
-    return choose_sweeps(train_part, validation, best.settings.changed(ridge=ridge, sweeps=start.sweeps), device, k)
+    if "sweeps" in fixed:
+        return Choice(start, float("nan"))
+    return add_terms(train_part, validation, choose_sweeps(train_part, validation, start, device), device, fixed)
 
 
 def _with_a0(
@@ -90,12 +60,8 @@ def _with_a0(
     if "a0" in fixed or not validation.count:
         return start
     small = start.changed(rank=min(start.rank, TRIAL_RANK), sweeps=min(start.sweeps, TRIAL_SWEEPS))
-    trials = []
-    for a0, times in TRIALS:
-        ridge = start.ridge if "ridge" in fixed else float(f"{start.ridge * times:.4g}")
-        trials.append(choose_sweeps(train_part, validation, small.changed(a0=a0, ridge=ridge), device))
-    best = max(trials, key=lambda trial: trial.quality).settings
-    return start.changed(a0=best.a0, ridge=best.ridge)
+    trials = [choose_sweeps(train_part, validation, small.changed(a0=a0), device) for a0 in TRIAL_A0]
+    return start.changed(a0=max(trials, key=lambda trial: trial.quality).settings.a0)
 
 
 def search(
@@ -112,8 +78,9 @@ def search(
     the default with the terms beside both. The default itself is finished whatever the budget. `fixed` names settings
     that must stay."""
     began = time.perf_counter()
-    best = choose_factors(train_part, validation, start, device, fixed, k)
-    slowest = {start.rank: best.seconds}
+    start = _with_a0(train_part, validation, start, device, fixed)
+    best = choose_sweeps(train_part, validation, start, device, k)
+    slowest = {start.rank: time.perf_counter() - began}
     terms = Terms(train_part, device, start, fixed)
     terms.prepare()
     before = time.perf_counter()
