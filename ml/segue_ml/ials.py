@@ -1,4 +1,4 @@
-"""Implicit alternating least squares with exact, batched row solves.
+"""Implicit alternating least squares: rows solved in batches, exactly, or in sweeps on a CPU nearly (conjugate.py).
 
 The objective is that of Rendle, Krichene, Zhang and Koren, "Revisiting the Performance of iALS on Item Recommendation
 Benchmarks" (2021), with a confidence per pair as in Hu, Koren and Volinsky (2008):
@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .conjugate import NearRows
 from .errors import SegueError
 from .pairs import Pairs
 
@@ -208,18 +209,18 @@ class Rows:
     def _put(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
 
-    def solve(self, other: Tensor, diagonal: Callable[[Tensor], Tensor]) -> Tensor:
-        """The best rows [height, k] given the other side [width, k] in its principal axes, and D by the rows' numbers
-        of interactions. Rows without interactions are zero, which is their optimum."""
+    def solve(self, other: Tensor, side: Model) -> Tensor:
+        """The best rows [height, k] given the other side's factors that the rows count [width, k], in its principal axes,
+        and the whole of that side. Rows without interactions are zero, which is their optimum."""
         rank = other.shape[1]
         padded = torch.cat([other, other.new_zeros(1, rank)])
         result = other.new_zeros(self.height, rank)
         for rows, columns, confidence, counts in self.blocks:
             factors = padded.index_select(0, columns.flatten()).view(*columns.shape, rank)
-            result.index_copy_(0, rows, solve_rows(factors, confidence, diagonal(counts)))
+            result.index_copy_(0, rows, solve_rows(factors, confidence, side.diagonal(counts)))
         for row, columns, confidence in self.long:
             count = torch.tensor([float(len(columns))], device=self.device)
-            result[row] = self._solve_long(other, diagonal(count)[0], columns, confidence)
+            result[row] = self._solve_long(other, side.diagonal(count)[0], columns, confidence)
         return result
 
     def _solve_long(self, other: Tensor, diagonal: Tensor, columns: Tensor, confidence: Tensor) -> Tensor:
@@ -230,6 +231,12 @@ class Rows:
             normal += factors.T @ weighted
             right += weighted.sum(0)
         return solve_spd(normal, right.unsqueeze(1)).squeeze(1)
+
+
+def rows_of(pairs: Pairs, settings: Settings, device: torch.device) -> Rows | NearRows:
+    """Rows packed for sweeps."""
+    trust = confidence(pairs.values, settings.strength)
+    return NearRows(pairs, trust, settings.rank) if device.type == "cpu" else Rows(pairs, trust, settings.rank, device)
 
 
 def _blocks(lengths: np.ndarray, rank: int, budget: int) -> Iterator[tuple[int, int]]:
@@ -267,9 +274,9 @@ class Model:
         """D of listeners with these numbers of interactions: [listeners, k]."""
         return self.ridge.a0 * self.spectrum + self.ridge(counts, self.catalogue).unsqueeze(1)
 
-    def listeners(self, rows: Rows) -> Tensor:
+    def listeners(self, rows: Rows | NearRows) -> Tensor:
         """Folds in every row: vectors [rows, k]."""
-        return rows.solve(self.artists, self.diagonal)
+        return rows.solve(self.artists, self)
 
 
 def confidence(weights: np.ndarray, strength: float) -> np.ndarray:
@@ -310,11 +317,9 @@ def train(
     settings.check()
     if not pairs.count:
         raise SegueError("interactions: none with a weight above 0; nothing to train on")
-    trust = confidence(pairs.values, settings.strength)
     ridge = Ridge.of(settings, pairs)
-    by_listener = Rows(pairs, trust, settings.rank, device)
-    flipped = pairs.transpose()
-    by_artist = Rows(flipped, confidence(flipped.values, settings.strength), settings.rank, device)
+    by_listener = rows_of(pairs, settings, device)
+    by_artist = rows_of(pairs.transpose(), settings, device)
     kept = progress.begin() if progress else None
     if kept is None:
         kept = (0, *principal_axes(first_factors(pairs.width, settings).to(device)))
@@ -326,7 +331,7 @@ def train(
     for sweep in range(before + 1, settings.sweeps + 1):
         # The artists' rows are solved as the listeners' are: the objective is the same from both sides.
         turned = Model(*principal_axes(listeners), ridge, settings, pairs.height)
-        artists = by_artist.solve(turned.artists, turned.diagonal)
+        artists = by_artist.solve(turned.artists, turned)
         model = Model(*principal_axes(artists), ridge, settings, pairs.width)
         if not torch.isfinite(model.spectrum).all():
             raise SegueError(

@@ -55,7 +55,7 @@ def _solve_listeners(packed: Packed, model: Model) -> Tensor:
     for at in range(len(packed.by_listener)):
         part = packed.by_listener[at]
         table = model.artists.index_select(0, part.wanted.to(result.device))
-        result[part.first : part.first + part.rows.height] = part.rows.solve(table, model.diagonal)
+        result[part.first : part.first + part.rows.height] = part.rows.solve(table, model)
     return result
 
 
@@ -79,7 +79,7 @@ def _solve_artists(
         part = packed.by_artist[at]
         rows = listeners.index_select(0, part.wanted)
         table, _ = group.exchange(rows, part.to, part.coming)
-        own[part.first : part.first + part.rows.height] = part.rows.solve(table, turned.diagonal)
+        own[part.first : part.first + part.rows.height] = part.rows.solve(table, turned)
     # Artist a is row a // processes of process a % processes.
     artists = group.collect(own).transpose(0, 1).reshape(-1, rank)[: packed.artists]
     artists, diagonal = principal_axes(artists)

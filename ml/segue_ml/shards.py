@@ -22,7 +22,8 @@ import torch
 from .data import count_rows, read_catalogue, require_two, stream_interactions
 from .errors import SegueError
 from .group import Group
-from .ials import Ridge, Rows, Settings, confidence
+from .conjugate import NearRows
+from .ials import Ridge, Rows, Settings, rows_of
 from .pairs import Pairs
 from .runtime import Ticker
 
@@ -78,7 +79,7 @@ class Pass:
     this one sends those at `wanted`, `to[q]` of them to process q, and gets `coming[q]`."""
 
     first: int
-    rows: Rows
+    rows: Rows | NearRows
     wanted: torch.Tensor
     to: list[int]
     coming: list[int]
@@ -178,7 +179,7 @@ class Spill:
             pairs = Pairs.build(rows[use], columns, records["weight"][use], (len(ids), width))
             used, local = np.unique(pairs.columns, return_inverse=True)
             packed = Pairs(pairs.starts, local.astype(np.int32), pairs.values, len(used))
-            rows_here = Rows(packed, confidence(pairs.values, settings.strength), settings.rank, device)
+            rows_here = rows_of(packed, settings, device)
             by_listener.add(Pass(base, rows_here, torch.from_numpy(used.astype(np.int64)), [], []))
             sizes = Ridge.sizes(settings, pairs.lengths, width)
             totals += (len(ids), len(sizes), sizes.sum(), pairs.count)
@@ -225,7 +226,7 @@ class Spill:
             send, to = group.exchange(places, asked)
             shape = (len(own), len(wanted))
             pairs = Pairs.build(records["artist"] - first, columns, records["weight"], shape)
-            rows = Rows(pairs, confidence(pairs.values, settings.strength), settings.rank, device)
+            rows = rows_of(pairs, settings, device)
             spool.add(Pass(first, rows, send, to, asked))
             sizes.append(Ridge.sizes(settings, pairs.lengths, listeners))
         return spool, np.concatenate([np.zeros(0), *sizes])

@@ -9,9 +9,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from segue_ml import ials
+from segue_ml import conjugate, ials
 from segue_ml.errors import SegueError
 from segue_ml.blend import fold_in
+from segue_ml.conjugate import NearRows
 from segue_ml.ials import Model, Ridge, Rows, Settings, contributions, default_settings, solve_rows, train
 from segue_ml.pairs import Pairs
 
@@ -211,3 +212,34 @@ def test_default_settings_grow_with_the_data_and_fit_it() -> None:
     assert default_settings(matrix(5, 400, 0.9, 1)).rank == 5
     sparse, full = (default_settings(matrix(300, 200, density, 1)).ridge for density in (0.05, 0.8))
     assert full == pytest.approx(4 * sparse, rel=0.05)  # sixteen times the interactions: the square root of that
+
+
+@given(seed=st.integers(0, 1000), rank=st.integers(1, 24), ridge=st.sampled_from([0.05, 1.0, 20.0]))
+def test_sweeps_solve_rows_nearly_and_each_by_itself(seed: int, rank: int, ridge: float) -> None:
+    pairs = matrix(40, 30, 0.3, seed)
+    if not pairs.count:
+        return
+    settings = Settings(rank=rank, ridge=ridge, a0=0.1, strength=0.7)
+    factors = torch.randn(30, rank, generator=torch.Generator().manual_seed(seed))
+    side = Model(*ials.principal_axes(factors), Ridge.of(settings, pairs), settings, 30)
+    trust = ials.confidence(pairs.values, settings.strength)
+    exact = Rows(pairs, trust, rank, CPU).solve(side.artists, side)
+    near = NearRows(pairs, trust, rank)
+    found = near.solve(side.artists, side)
+    assert float((found - exact).norm()) <= 0.03 * float(exact.norm())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(conjugate, "FLOATS", 3 * rank)
+        patch.setattr(conjugate, "PAIRS", 25)
+        cut = NearRows(pairs, trust, rank)
+    assert len(cut.blocks) > len(near.blocks)
+    # No block changes a row, but for rounding at the limit: several processes cut otherwise.
+    again = cut.solve(side.artists, side)
+    assert float((again - found).norm()) <= 0.002 * float(found.norm())
+
+
+def test_what_cannot_be_solved_ends_all_the_same() -> None:
+    pairs = matrix(8, 6, 0.5, 1)
+    side = Model(torch.full((6, 3), torch.nan), torch.ones(3), Ridge(1.0, 0.1, 1.0), Settings(rank=3), 6)
+    assert torch.isnan(NearRows(pairs, np.ones(pairs.count, np.float32), 3).solve(side.artists, side)).any()
+    nothing = Model(torch.zeros(6, 3), torch.zeros(3), Ridge(1.0, 0.1, 1.0), Settings(rank=3), 6)
+    assert not NearRows(pairs, np.ones(pairs.count, np.float32), 3).solve(nothing.artists, nothing).any()
