@@ -1,9 +1,9 @@
 """The low-pass term: what remains of a history when only the strongest directions of the whole data are kept.
 
 The ideal low-pass filter of Shen et al., "How Powerful is Graph Convolution for Recommendation?" (2021, GF-CF): with
-R the listener × artist matrix divided by powers of both sides' numbers of interactions and V its first right singular
-vectors, a history r scores  r D^-β V Vᵀ D^β,  D being the artists' numbers of listeners. There both powers and β are ½;
-here β is a setting, and a long history counts for more (the power is ¼), as it says more of what goes together. The factors estimate the same pairs with a ridge on every direction; this term keeps the first ones as
+R the listener × artist matrix divided by the roots of both sides' numbers of interactions and V its first right
+singular vectors, a history r scores  r D^-β V Vᵀ D^β,  D being the artists' numbers of listeners. β is ½ there and a
+setting here. The factors estimate the same pairs with a ridge on every direction; this term keeps the first ones as
 they are, and the two err differently.
 
 Memory: 4·q bytes an artist and, while fitting, 8·q a listener and 24·q an artist.
@@ -21,8 +21,6 @@ from .pairs import Pairs
 from .sparse import compressed
 
 ROUNDS = 4  # of subspace iteration, with twice the directions wanted, as singular values lie close (Halko et al. 2011)
-
-LISTENERS = 0.25  # exponent of a listener's number of interactions; ½ in the paper
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,7 @@ def low_pass(pairs: Pairs, rank: int, device: torch.device, seed: int = 0) -> Lo
     by subspace iteration from a random start."""
     degrees = np.maximum(1, np.bincount(pairs.columns, minlength=pairs.width)).astype(np.float32)
     lengths = np.maximum(1, pairs.lengths).astype(np.float32)
-    values = lengths[pairs.rows] ** -LISTENERS * degrees[pairs.columns] ** -0.5
+    values = (lengths[pairs.rows] * degrees[pairs.columns]) ** -0.5
     forward = _sparse(pairs, values, device)
     flipped = Pairs.build(pairs.columns, pairs.rows, values, (pairs.width, pairs.height))
     back = _sparse(flipped, flipped.values, device)

@@ -17,8 +17,8 @@ from .pairs import Pairs
 from .runtime import working
 from .spectral import LowPass, low_pass
 
-WEIGHTS = tuple(round(0.05 * 1.2**step, 3) for step in range(25))  # 0.05 to 4
-ITEM_RIDGES, FILTER_RANKS, FILTER_DEGREES = (0.1, 0.3, 1.0, 3.0), (64, 128, 256), (0.1, 0.3)
+WEIGHTS = (0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
+ITEM_RIDGES, FILTER_RANKS, FILTER_DEGREES = (0.1, 0.3, 1.0, 3.0), (64, 128, 256), (0.3, 0.5)
 EARNS = 1.002  # a term must raise the quality by more than this factor: it costs memory and time
 MOST_SCORES = 96 << 20  # of the validation's listeners, per matrix; four are held
 
@@ -108,7 +108,7 @@ class _Trials:
             return known[place]
 
         place = min(range(len(WEIGHTS)), key=lambda one: abs(WEIGHTS[one] - start))
-        for step in (3, -3, 1, -1):
+        for step in (1, -1):
             while at(place + step) > at(place):
                 place += step
         return (at(place), WEIGHTS[place]) if at(place) > best else (best, 0.0)
