@@ -8,6 +8,7 @@ popularity, or adjacency lists given as --train and --test.
 from __future__ import annotations
 
 import argparse
+import resource
 import sys
 import time
 from pathlib import Path
@@ -59,37 +60,43 @@ def matrix(pairs: Pairs, alpha: float) -> scipy.sparse.csr_matrix:
     return scipy.sparse.csr_matrix((data, pairs.columns, pairs.starts), (pairs.height, pairs.width))
 
 
-def run_implicit(known: Pairs, relevant: Pairs, setting: dict, sweeps: int, threads: int) -> list[tuple[float, float]]:
-    """(seconds so far, NDCG) after each of its iterations."""
-    began = time.perf_counter()
+def now() -> np.ndarray:
+    """Seconds, and processor seconds, which other work on the machine changes less."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return np.array([time.perf_counter(), used.ru_utime + used.ru_stime])
+
+
+def run_implicit(known: Pairs, relevant: Pairs, setting: dict, sweeps: int, threads: int) -> list[tuple[np.ndarray, float]]:
+    """(seconds and processor seconds so far, NDCG) after each of its iterations."""
+    began = now()
     data = matrix(known, setting["alpha"])
     model = implicit.als.AlternatingLeastSquares(
         setting["factors"], setting["regularization"], alpha=1.0, iterations=sweeps, num_threads=threads, random_state=0
     )
-    path: list[tuple[float, float]] = []
-    judging = 0.0
+    path: list[tuple[np.ndarray, float]] = []
+    judging = np.zeros(2)
 
     def after(_iteration: int, _seconds: float, _loss: object = None) -> None:
         nonlocal judging
-        now = time.perf_counter()
+        paused = now()
         users, items = (torch.from_numpy(np.asarray(each)) for each in (model.user_factors, model.item_factors))
-        path.append((now - began - judging, ndcg(lambda rows: users[rows] @ items.T, relevant, known)))
-        judging += time.perf_counter() - now
+        path.append((paused - began - judging, ndcg(lambda rows: users[rows] @ items.T, relevant, known)))
+        judging = judging + now() - paused
 
     with threadpoolctl.threadpool_limits(1, "blas"):  # as implicit asks: it has threads of its own
         model.fit(data, show_progress=False, callback=after)
     return path
 
 
-def run_segue(known: Pairs, relevant: Pairs, settings: Settings) -> list[tuple[float, float]]:
-    began, judging = time.perf_counter(), 0.0
-    path: list[tuple[float, float]] = []
+def run_segue(known: Pairs, relevant: Pairs, settings: Settings) -> list[tuple[np.ndarray, float]]:
+    began, judging = now(), np.zeros(2)
+    path: list[tuple[np.ndarray, float]] = []
 
     def after(_sweep: int, model, listeners) -> bool:
         nonlocal judging
-        now = time.perf_counter()
-        path.append((now - began - judging, ndcg(lambda rows: listeners[rows] @ model.artists.T, relevant, known)))
-        judging += time.perf_counter() - now
+        paused = now()
+        path.append((paused - began - judging, ndcg(lambda rows: listeners[rows] @ model.artists.T, relevant, known)))
+        judging = judging + now() - paused
         return False
 
     train(known, settings, CPU, after)
@@ -149,16 +156,20 @@ def compare(known: Pairs, relevant: Pairs, threads: int) -> None:
         their_times.append(next(seconds for seconds, quality in theirs if quality >= goal))
         ours = run_segue(known, relevant, chosen)
         our_times.append(next((seconds for seconds, quality in ours if quality >= goal), None))
-    their_seconds = float(np.median(their_times))
-    our_seconds = None if None in our_times else float(np.median(our_times))
+    reached = all(each is not None for each in our_times)
+    their_seconds, their_used = np.median(their_times, axis=0)
+    our_seconds, our_used = np.median(our_times, axis=0) if reached else (np.nan, np.nan)
     print(f"{known.height:,} listeners, {known.width:,} artists, {known.count:,} pairs, {threads} threads")
     print(f"implicit: {setting}, NDCG@20 {max(q for _, q in theirs):.4f}, reached after {their_seconds:.2f} s")
     text = f"rank {chosen.rank}, a0 {chosen.a0:g}, ridge {chosen.ridge:g}"
-    print(f"segue:    {text}, NDCG@20 {max(q for _, q in ours):.4f} at its best, after {ours[-1][0]:.2f} s in all")
-    if our_seconds is None:
+    print(f"segue:    {text}, NDCG@20 {max(q for _, q in ours):.4f} at its best, after {ours[-1][0][0]:.2f} s in all")
+    if not reached:
         print("segue does not reach implicit's NDCG")
     else:
-        print(f"segue reaches implicit's NDCG after {our_seconds:.2f} s: {our_seconds / their_seconds:.2f} of its time")
+        print(
+            f"segue reaches implicit's NDCG after {our_seconds:.2f} s: {our_seconds / their_seconds:.2f} of its time, "
+            f"{our_used / their_used:.2f} of its processor time"
+        )
 
 
 def sweep_seconds(listeners: int, artists: int, pairs: int, rank: int) -> float:
