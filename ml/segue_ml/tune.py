@@ -79,7 +79,7 @@ def search(
     that must stay."""
     began = time.perf_counter()
     start = _with_a0(train_part, validation, start, device, fixed)
-    best = choose_sweeps(train_part, validation, start, device, k)
+    best = first = choose_sweeps(train_part, validation, start, device, k)
     slowest = {start.rank: time.perf_counter() - began}
     terms = Terms(train_part, device, start, fixed)
     terms.prepare()
@@ -98,6 +98,8 @@ def search(
         if found.quality > best.quality:
             best = found
             say(f"tune: quality={best.quality:.4f} of the factors alone {_text(best.settings)}")
+    if best is first:
+        return standard
     tuned = add_terms(train_part, validation, best, device, fixed, k, terms)
     return tuned if tuned.quality > standard.quality else standard
 
