@@ -34,7 +34,7 @@ export const meantWildcards: readonly MeantWildcard[] = [
     reason: "Empties the whole bucket before the bucket is deleted",
   },
   {
-    at: /-model\/(RegisterRole|Retraining\/Role|Hooks\/HooksRole)\//,
+    at: /-model\/((PrepareRun|Register)Role|Retraining\/Role|Hooks\/HooksRole)\//,
     resource: /:model-package\/segue-\w+\/\*$/,
     reason: "Versions of one model package group, numbered by SageMaker",
   },

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 
@@ -107,10 +108,20 @@ class Ticker:
             self._tell(text)
 
 
+def _host_peak() -> int:
+    """Bytes. Linux counts in a process's `ru_maxrss` what it was before it became this program, so that a large parent
+    hides what a child has taken; `VmHWM` of proc(5) begins with the program."""
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    for line in lines:
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
 def peak_memory() -> dict[str, float]:
     """Peak resident memory of this process, and of its GPU, in MiB."""
-    unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
-    peak = {"host": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 1)}
+    peak = {"host": round(_host_peak() / (1 << 20), 1)}
     if torch.cuda.is_available():
         peak["gpu"] = round(torch.cuda.max_memory_allocated() / (1 << 20), 1)
     return peak

@@ -85,6 +85,7 @@ describe.each([
       PrivacyLists: both,
       Recent: ["Decrypt"],
       HooksHooks: ["GenerateDataKey"],
+      PrepareRun: ["Decrypt"],
       Publish: both,
       Promote: both,
       Gate: both,
