@@ -6,6 +6,7 @@ import { MemoryBucket } from "./stores";
  * through `put` and `remove` of the bucket is seen here too.
  */
 export class VersionedBucket extends MemoryBucket {
+  /** Ids are compared as text: all are of one length. */
   private count = 0;
   /** Newest first; the first is what readers get, if the object is there. */
   private readonly history = new Map<string, { id: string; body: Buffer }[]>();
@@ -19,7 +20,7 @@ export class VersionedBucket extends MemoryBucket {
 
   override async put(key: string, body: Uint8Array | string) {
     await super.put(key, body);
-    const version = { id: this.keeps ? `v${++this.count}` : "null", body: this.objects.get(key)! };
+    const version = { id: this.keeps ? `v${String(++this.count).padStart(6, "0")}` : "null", body: this.objects.get(key)! };
     this.history.set(key, [version, ...(this.keeps ? (this.history.get(key) ?? []) : [])]);
   }
 
