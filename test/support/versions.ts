@@ -20,7 +20,10 @@ export class VersionedBucket extends MemoryBucket {
 
   override async put(key: string, body: Uint8Array | string) {
     await super.put(key, body);
-    const version = { id: this.keeps ? `v${String(++this.count).padStart(6, "0")}` : "null", body: this.objects.get(key)! };
+    const version = {
+      id: this.keeps ? `v${String(++this.count).padStart(6, "0")}` : "null",
+      body: this.objects.get(key)!,
+    };
     this.history.set(key, [version, ...(this.keeps ? (this.history.get(key) ?? []) : [])]);
   }
 
