@@ -38,6 +38,8 @@ const MAX_AGE_MS = 11 * 3600 * 1000;
 const RECENT_LOSS_MS = 500;
 /** After a first connection failed, the next is tried no sooner. */
 const REOPEN_MS = 1000;
+/** A first connection takes more turns than a command: so many of its times are waited for one. */
+const FIRST_WAITS = 5;
 
 /** The last: of commands sent together, the slots of some have moved away from the others' meanwhile. */
 const LOST =
@@ -153,7 +155,8 @@ export class Cache {
     if (this.#cluster && (old || (renewed && this.#lost))) this.close();
     if (this.#failure && Date.now() - this.#failure.at < REOPEN_MS) throw this.#failure.error;
     this.#opening ??= this.#open();
-    const cluster = await this.#opening;
+    // Somebody waits: the connection may take longer, for whoever comes next.
+    const cluster = await within(FIRST_WAITS * this.#options.commandTimeout, this.#opening);
     await this.#recovered(cluster, this.#options.commandTimeout);
     return cluster;
   }

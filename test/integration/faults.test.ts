@@ -177,7 +177,7 @@ describe.each([
     const answers = await during(50);
     everyNode("SIGCONT");
     expect(kinds(answers)).toEqual(["remembered"]);
-    expect(slowest(answers)).toBeLessThan(2500);
+    expect(slowest(answers)).toBeLessThan(700);
     note(where, "paused at start", answers, await recovery());
   });
 
