@@ -1,9 +1,8 @@
 import { parseArgs } from "node:util";
 import { FoldIn, type Played } from "../lambdas/recommend/fold-in";
+import { MOST_PARTS as PARTS } from "../lambdas/shared/release";
 import { readVectors } from "../lambdas/shared/vectors";
 
-/** As many as a release has at most (docs/formats.md, "Batch Transform"). */
-const PARTS = 16;
 const ARTISTS = 512;
 /** As many as `recent` keeps of a listener, and as a computed list has. */
 const MET = 20;

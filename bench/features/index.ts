@@ -15,6 +15,7 @@ import { buildFeatures } from "../../lambdas/features/features";
 import type { Bucket } from "../../lambdas/shared/storage";
 import { startDatabase } from "../../test/support/postgres";
 import { ensureSpark, runSpark } from "../../test/support/spark";
+import { peakOf, processorOf } from "../process";
 import { AS_OF, eventsQuery, fillSql, peopleSql } from "./workload";
 
 const run = { runId: "20261122t000000-1a2b3c4d", asOf: AS_OF };
@@ -44,25 +45,6 @@ const fileBucket = (folder: string): Bucket => ({
   list: async () => [],
   remove: async () => {},
 });
-
-function peak(pid: number): number {
-  const file = `/proc/${pid}/status`;
-  const [, kilobytes = "0"] = (existsSync(file) && /VmHWM:\s+(\d+)/.exec(readFileSync(file, "utf8"))) || [];
-  return Number(kilobytes) * 1024;
-}
-
-/** Seconds of processor that a process has used, and of its children that have ended when `children` is set. */
-function used(pid: number, children = false): number {
-  const file = `/proc/${pid}/stat`;
-  if (!existsSync(file)) return 0;
-  const fields = readFileSync(file, "utf8")
-    .replace(/^.*\) /, "")
-    .split(" ")
-    .map(Number);
-  // utime, stime, cutime, cstime of proc(5), in hundredths of a second.
-  const ticks = fields.slice(11, children ? 15 : 13).reduce((sum, field) => sum + field, 0);
-  return ticks / 100;
-}
 
 /** @param engines what to measure; the events lie in Postgres first, as Spark's export comes from there */
 async function measure(events: number, engines: readonly string[], sparkMemory: string): Promise<Figure[]> {
@@ -122,7 +104,7 @@ async function measurePostgres(client: Client, folder: string, events: number): 
   const server = Number(
     /\) \S (\d+)/.exec(existsSync(`/proc/${pid}/stat`) ? readFileSync(`/proc/${pid}/stat`, "utf8") : "")?.[1] ?? 0,
   );
-  const processor = () => used(pid) + used(server, true) + used(process.pid);
+  const processor = () => processorOf(pid) + processorOf(server, true) + processorOf(process.pid);
   say("features in Postgres");
   const before = processor();
   const start = performance.now();
@@ -132,7 +114,7 @@ async function measurePostgres(client: Client, folder: string, events: number): 
     events,
     seconds: (performance.now() - start) / 1000,
     processor: processor() - before,
-    memory: peak(pid) + process.resourceUsage().maxRSS * 1024,
+    memory: peakOf(pid) + process.resourceUsage().maxRSS * 1024,
     interactions: counts.interactions,
   };
 }

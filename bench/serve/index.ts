@@ -6,7 +6,7 @@
  * Redis without the search module. Linux only: processor time and memory are read from /proc.
  */
 import { execFile, spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -17,6 +17,7 @@ import { Cache } from "../../lambdas/shared/cache";
 import { bundle } from "../../lib/bundle";
 import { KEY, listenerOf } from "../../test/support/events";
 import { startValkey } from "../../test/support/valkey";
+import { peakOf, processorOf } from "../process";
 import { loadRelease } from "./data";
 import { startGorse } from "./gorse";
 
@@ -35,14 +36,7 @@ interface Target {
   readonly path: (id: string) => string;
 }
 
-const TICKS_A_SECOND = 100;
-/** User and system time of a process, seconds. */
-function cpuOf(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ");
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_A_SECOND;
-}
-const peakMb = (pid: number): number =>
-  Math.round(Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))![1]) / 1024);
+const peakMb = (pid: number): number => Math.round(peakOf(pid) / 2 ** 20);
 
 const { values } = parseArgs({
   options: {
@@ -75,9 +69,9 @@ async function load({ url, path }: Target, duration: number, { rate = 0, warmUp 
 async function saturated(name: string, target: Target, cachePid: number) {
   console.error(`${name}: ${seconds} s with ${connections} connections`);
   await load(target, Math.max(2, seconds / 3), { warmUp: true });
-  const before = [cpuOf(target.pid), cpuOf(cachePid)] as const;
+  const before = [processorOf(target.pid), processorOf(cachePid)] as const;
   const found = await load(target, seconds);
-  const [cpu, cache] = [cpuOf(target.pid) - before[0], cpuOf(cachePid) - before[1]];
+  const [cpu, cache] = [processorOf(target.pid) - before[0], processorOf(cachePid) - before[1]];
   const microseconds = (spent: number) => Math.round((spent / found.requests) * 1e7) / 10;
   return {
     perSecond: Math.round(found.requests / found.seconds),

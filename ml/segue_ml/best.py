@@ -27,7 +27,6 @@ LEAST = torch.finfo(torch.float32).min  # played artists have -inf
 ROUNDING = 1e-4  # by which a computed product may exceed that of the lengths
 
 
-
 def _keys(scores: Tensor, artists: Tensor) -> Tensor:
     """One number for both, larger where the score is higher, or equal and the artist's number lower."""
     bits = (scores + 0.0).view(torch.int32)  # no -0
@@ -60,7 +59,8 @@ class Best:
         count, device = len(artists), artists.device
         self._k = min(k, count)
         self._at_once, width = (GPU_LISTENERS, GPU_ARTISTS) if device.type == "cuda" else (LISTENERS, ARTISTS)
-        lengths, rank, first = artists.norm(dim=1), artists.norm(dim=1), min(width, count)
+        lengths, first = artists.norm(dim=1), min(width, count)
+        rank = lengths.clone()
         if blend.neighbours is not None:
             head = blend.neighbours.targets.unique()
             rank[head] = torch.inf

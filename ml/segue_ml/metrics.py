@@ -92,6 +92,15 @@ def bootstrap(values: np.ndarray, seed: int, resamples: int = 1000) -> np.ndarra
     return np.quantile(means, (0.025, 0.975), axis=0)
 
 
+def recall_and_ndcg(hits: np.ndarray, relevant: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of each list of hits (bool [lists, k]): hits over the number of relevant artists, and NDCG whose ideal has min(k, that
+    number) hits."""
+    k = hits.shape[1]
+    discount = 1.0 / torch.log2(torch.arange(2, k + 2, dtype=torch.float64)).numpy()
+    ideal = np.concatenate([[0.0], np.cumsum(discount)])[np.minimum(relevant, k)]
+    return hits.sum(1) / relevant, hits @ discount / ideal
+
+
 def rank_all(
     score_rows: ScoreRows,
     relevant: Pairs,
@@ -113,8 +122,6 @@ def rank_all(
     allowed = np.ones(relevant.width, bool) if candidates is None else candidates
     banned = torch.from_numpy(np.flatnonzero(~allowed)).to(device)
     k_used = min(k, relevant.width)
-    discount = 1.0 / torch.log2(torch.arange(2, k_used + 2, dtype=torch.float64))
-    ideal = np.concatenate([[0.0], np.cumsum(discount.numpy())])
     recall, ndcg, auc, precision, hit = (np.zeros(len(rows)) for _ in range(5))
     place = np.arange(1, k_used + 1)
     shown = np.zeros(relevant.width, np.int64)
@@ -134,8 +141,7 @@ def rank_all(
         lists[here][listed], values[here][listed] = chosen[listed], best.cpu().numpy()[listed]
         found[here] = hits
         count = relevant.lengths[part]
-        recall[here] = hits.sum(1) / count
-        ndcg[here] = hits @ discount.numpy() / ideal[np.minimum(count, k_used)]
+        recall[here], ndcg[here] = recall_and_ndcg(hits, count)
         precision[here] = (hits * hits.cumsum(1) / place).sum(1) / count
         hit[here] = hits.any(1)
         shown += np.bincount(chosen[listed], minlength=relevant.width)

@@ -9,7 +9,7 @@ from .blend import fold_in
 from .data import Dataset
 from .evaluate import Holdout
 from .ials import Model
-from .metrics import Ranking, bootstrap
+from .metrics import Ranking, bootstrap, recall_and_ndcg
 from .newcomers import Catalogue, Newcomers, find_newcomers
 from .quota import Quota, Surfacing
 
@@ -47,7 +47,7 @@ def judge_quota(
         rows = np.repeat(ranking.listeners, one.shape[1])
         at = columns[one.ravel()]
         found = (relevant.has(rows, np.maximum(at, 0)) & (at >= 0)).reshape(one.shape)
-        figures.append(_figures(found, relevant.lengths[ranking.listeners]))
+        figures.append(np.stack(recall_and_ndcg(found, relevant.lengths[ranking.listeners]), 1))
         hits.append(found)
     listed, k = new[lists], ranking.k
     low, high = bootstrap(figures[1] - figures[0], seed)
@@ -98,13 +98,6 @@ def _with_quota(
         mixed, kept = surfacing.into(lists.clamp_min(0), scores, vectors, data.listeners[rows].tolist(), played)
         found.append(torch.where(torch.isfinite(kept), mixed, -1).cpu().numpy())
     return np.concatenate(found)
-
-
-def _figures(hits: np.ndarray, relevant: np.ndarray) -> np.ndarray:
-    """Recall and NDCG [listeners, 2] as rank_all has them."""
-    discount = 1 / np.log2(np.arange(2, hits.shape[1] + 2))
-    ideal = np.concatenate([[0.0], np.cumsum(discount)])[np.minimum(relevant, hits.shape[1])]
-    return np.stack([hits.sum(1) / relevant, hits @ discount / ideal], 1)
 
 
 def _mean(listed: np.ndarray) -> float:
