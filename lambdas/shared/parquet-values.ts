@@ -124,7 +124,7 @@ export interface Dictionary {
   readonly width: number;
 }
 
-/** The dictionary of a column, or undefined when the values alone are as short. */
+/** The dictionary of a column, or undefined when the values alone are as short, or one is -0. */
 export function dictionaryOf(values: readonly Value[], { size }: Kind): Dictionary | undefined {
   const known = new Map<Value, number>();
   const distinct: Value[] = [];
@@ -133,6 +133,7 @@ export function dictionaryOf(values: readonly Value[], { size }: Kind): Dictiona
   let place = 0;
   for (let i = 0; i < values.length; i++) {
     const value = values[i]!;
+    if (value === 0 && Object.is(value, -0)) return undefined; // a Map takes it for 0
     if (value !== last) {
       last = value;
       place = known.get(value) ?? distinct.length;

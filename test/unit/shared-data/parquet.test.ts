@@ -52,6 +52,13 @@ test("a file reads as one by the library's own writer", async () => {
   );
 });
 
+test("0 and -0 in a column that repeats stay two values", async () => {
+  const column = { name: "c0", type: "DOUBLE", nullable: false } as const;
+  const data = Array.from({ length: 200 }, (_, i) => (i % 3 === 0 ? -0 : 0));
+  const rows = await read(parquetOfColumns([column], [data]));
+  expect(rows.map((row) => Object.is(row.c0, -0))).toEqual(data.map((value) => Object.is(value, -0)));
+});
+
 test("bounds and counts in the footer are the library's, but for text that JavaScript orders in another way", () => {
   fc.assert(
     fc.property(table, (parts) => {
