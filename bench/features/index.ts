@@ -58,7 +58,11 @@ async function measure(events: number, engines: readonly string[], sparkMemory: 
     await admin.query("ANALYZE");
     const client = await database.connect("segue_features");
     const figures: Figure[] = [];
-    if (engines.includes("postgres")) figures.push(await measurePostgres(client, folder, events));
+    if (engines.includes("postgres")) {
+      const figure = await measurePostgres(client, folder, events);
+      process.stderr.write(`${line(figure)}\n`); // what follows takes long, and may fail
+      figures.push(figure);
+    }
     if (!engines.includes("spark")) return figures;
 
     const lake = path.join(folder, "lake");
@@ -123,23 +127,25 @@ async function measurePostgres(client: Client, folder: string, events: number): 
 const exponent = (a: Figure, b: Figure, of: "seconds" | "processor" | "memory") =>
   Math.log(b[of] / a[of]) / Math.log(b.events / a.events);
 
+const gb = (bytes: number) => (bytes / 2 ** 30).toFixed(1);
+
+function line({ engine, events, seconds, processor, memory, interactions }: Figure): string {
+  const each = ((seconds / events) * 1e6).toFixed(1).padStart(6);
+  return `${engine.padEnd(9)} ${String(events / 1e6).padStart(4)} M events (${interactions} interactions) ${seconds.toFixed(1).padStart(8)} s ${each} µs an event ${processor.toFixed(1).padStart(8)} s of processor ${gb(memory).padStart(6)} GB`;
+}
+
 function report(figures: readonly Figure[]): void {
-  const gb = (bytes: number) => (bytes / 2 ** 30).toFixed(1);
   console.log(
     `${availableParallelism()} cores, ${gb(totalmem())} GB; Spark with as many threads; its start is not in the time`,
   );
   for (const engine of ["Postgres", "Spark"] as const) {
     const mine = figures.filter((figure) => figure.engine === engine);
     mine.forEach((figure, i) => {
-      const { events, seconds, processor, memory, interactions } = figure;
       const before = mine[i - 1];
       const growth = before
         ? `, grows by ${exponent(before, figure, "seconds").toFixed(2)} in time, ${exponent(before, figure, "processor").toFixed(2)} in processor time, ${exponent(before, figure, "memory").toFixed(2)} in memory`
         : "";
-      const each = ((seconds / events) * 1e6).toFixed(1).padStart(6);
-      console.log(
-        `${engine.padEnd(9)} ${String(events / 1e6).padStart(4)} M events (${interactions} interactions) ${seconds.toFixed(1).padStart(8)} s ${each} µs an event ${processor.toFixed(1).padStart(8)} s of processor ${gb(memory).padStart(6)} GB${growth}`,
-      );
+      console.log(`${line(figure)}${growth}`);
     });
     const last = mine.at(-1);
     if (last && engine === "Postgres") {
