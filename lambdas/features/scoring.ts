@@ -11,16 +11,19 @@ const LINES_A_FILE = 5_000;
 const VECTORS_A_PART = 512;
 const VECTOR_PARTS = 16;
 const scoredArtistsSql = "SELECT artist_no, artist_id FROM scored_artists ORDER BY trending_rank";
+/** What happened on a day with an artist, in the order of the query. */
+const COUNTS = ["heard", "likes", "clicks", "skips", "passed"] as const;
 /** Fewest listeners of a segment that gets a list. */
 export const SEGMENT_LISTENERS = 20;
 
 type Row = [
   listenerId: string,
-  artists: number[],
-  weights: number[],
   ageGroup: string,
   country: string,
   region: string,
+  artists: number[],
+  days: number[],
+  ...counts: (number[] | null)[],
 ];
 
 const lines = (items: readonly unknown[]): string => items.map((item) => `${JSON.stringify(item)}\n`).join("");
@@ -36,12 +39,14 @@ export async function writeScoring(client: Client, lake: Bucket, prefix: string)
   };
   for await (const rows of chunks<Row>(client, listsSql, [], LINES_A_FILE)) {
     await write(
-      rows.map(([listenerId, artists, weights, ageGroup, country, region]) => ({
+      rows.map(([listenerId, ageGroup, country, region, artists, days, ...counts]) => ({
         listenerId,
-        artists,
-        weights,
         ageGroup,
         place: placeCode({ country, region }),
+        artists,
+        days,
+        // JSON has no undefined: a list of nothing but 0 is left out.
+        ...Object.fromEntries(COUNTS.map((name, at) => [name, counts[at] ?? undefined])),
       })),
     );
   }

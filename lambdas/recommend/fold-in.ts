@@ -22,7 +22,8 @@ interface Place {
 
 type Scored = Place & { readonly score: number };
 
-const DAY_SECONDS = 86_400;
+/** Days since 1970 of seconds since then: ages are whole days, as in `ml/segue_ml/worths.py`. */
+const dayOf = (seconds: number): number => Math.floor(seconds / 86_400);
 /** What a byte of a vector is at most. */
 const MOST = 127;
 
@@ -57,7 +58,7 @@ export class FoldIn {
     const { like, click, halfLife } = this.#parts[0]?.worths ?? { like: LIKE, click: CLICK, halfLife: 0 };
     const learned = met.map(([id, weight, time]): Played => {
       const worth = weight === LIKE ? like : weight === CLICK ? click : weight;
-      return [id, halfLife > 0 ? worth * 2 ** (-Math.max(0, now - time) / DAY_SECONDS / halfLife) : worth];
+      return [id, halfLife > 0 ? worth * 2 ** (-Math.max(0, dayOf(now) - dayOf(time)) / halfLife) : worth];
     });
     const left = learned.some(([id, weight]) => weight > 0 && this.#places.has(id));
     return left ? learned : met.map(([id, weight]) => [id, weight]);

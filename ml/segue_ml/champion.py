@@ -6,7 +6,6 @@ import json
 import tarfile
 import tempfile
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +15,13 @@ from torch import Tensor
 from .blend import combined, fold_in
 from .data import Dataset
 from .errors import SegueError, one_line
-from .evaluate import iso
+from .evaluate import iso, moment
 from .export import Exported, load
 from .metrics import Ranking, ScoreRows, bootstrap
 from .pairs import Pairs
 from .runtime import say
 from .segments import EVERYBODY
+from .shown import Impressions
 
 MODEL = "model.tar.gz"
 MOST_BYTES = 64 << 30  # unpacked
@@ -49,13 +49,13 @@ def read_champion(folder: Path, device: torch.device) -> Champion | None:
         try:
             _unpack(archive, Path(scratch))
             about = json.loads((Path(scratch) / "model.json").read_text(encoding="utf-8"))
-            return Champion(str(about["runId"]), _moment(about["trainedOn"]["last"]), load(Path(scratch), device))
+            return Champion(str(about["runId"]), moment(about["trainedOn"]["last"]), load(Path(scratch), device))
         except (SegueError, OSError, EOFError, tarfile.TarError, ValueError, KeyError, TypeError) as error:
             return Champion(reason=f"its model cannot be read: {one_line(error).replace(scratch, MODEL)}")
 
 
 def contestant(
-    champion: Champion | None, data: Dataset, cutoff: int, device: torch.device
+    champion: Champion | None, data: Dataset, cutoff: int, device: torch.device, impressions: Impressions | None = None
 ) -> tuple[Champion | None, ScoreRows | None]:
     """The champion, with the reason where it cannot be compared, which is also said, and else its scores. A model that was
     trained on what comes after the cutoff (ms) knows the answers."""
@@ -67,7 +67,7 @@ def contestant(
     if champion.exported is None:
         say(f"champion: not compared: {champion.reason}")
         return champion, None
-    return champion, scorer(champion.exported, data, cutoff, device)
+    return champion, scorer(champion.exported, data, cutoff, device, impressions)
 
 
 def against(champion: Champion | None, rankings: dict[str, Ranking], seed: int) -> dict[str, object] | None:
@@ -92,14 +92,12 @@ def _unpack(archive: Path, scratch: Path) -> None:
                     target.write(block)
 
 
-def _moment(text: str) -> int:
-    return int(datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() * 1000)
-
-
-def scorer(exported: Exported, data: Dataset, before: int, device: torch.device) -> ScoreRows:
+def scorer(
+    exported: Exported, data: Dataset, before: int, device: torch.device, impressions: Impressions | None = None
+) -> ScoreRows:
     """Scores of the dataset's artists as the champion gives them to listeners of whom it knows the interactions before a
-    moment (ms), by the weights that they came with; to a listener of whom it knows none, what is popular."""
-    history = data.pairs(data.times < before)
+    moment (ms), by the worths that it learned; to a listener of whom it knows none, what is popular."""
+    history = exported.worths.history(data, before, impressions)
     numbers = exported.artist_numbers
     at = np.minimum(np.searchsorted(numbers, data.artist_numbers), len(numbers) - 1)
     known = numbers[at] == data.artist_numbers

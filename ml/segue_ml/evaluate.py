@@ -56,6 +56,11 @@ def iso(milliseconds: int) -> str:
     return datetime.fromtimestamp(milliseconds / 1000, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def moment(text: str) -> int:
+    """Milliseconds since 1970 of such a text."""
+    return int(datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() * 1000)
+
+
 def temporal_holdout(data: Dataset, seed: int = 0, after: int | None = None) -> Holdout:
     """Cuts at the start of the day (UTC) that leaves about the last fifth of the interactions, or more where that
     gives too few listeners. Rows are days with the time of their last event, so a cut between days keeps every event of

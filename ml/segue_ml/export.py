@@ -26,12 +26,14 @@ import torch
 
 from .blend import Blend
 from .errors import SegueError
+from .evaluate import DAY, moment
 from .ials import Model, Ridge, Settings
 from .neighbours import Neighbours, assemble
 from .newcomers import Newcomers, positions
 from .quota import Quota
 from .segments import EVERYBODY, SegmentList
 from .spectral import LowPass
+from .worths import Worths
 
 SCHEMA_VERSION = 4
 SCORE_RULE = (
@@ -44,18 +46,9 @@ SCORE_RULE = (
 
 
 @dataclass(frozen=True)
-class Worths:
-    """What a like and a click are worth beside a whole play, and the half-life of all (days, 0 for none), as training has
-    them (feedback.py): for serving, which weighs what came since. The defaults are those of known.sql."""
-
-    like: float = 2.0
-    click: float = 0.1
-    half_life: float = 0.0
-
-
-@dataclass(frozen=True)
 class Exported:
-    """A model directory in memory. `segments` holds artist numbers."""
+    """A model directory in memory. `segments` holds artist numbers. `worths` are what it was trained with, and `today` the
+    day (since 1970) of the last interaction that it was trained on, whose weight has age 0; 0 where nothing says."""
 
     model: Model
     artist_numbers: np.ndarray
@@ -66,6 +59,7 @@ class Exported:
     newcomers: Newcomers | None = None
     quota: Quota = Quota()
     worths: Worths = Worths()
+    today: int = 0
 
     @property
     def blend(self) -> Blend:
@@ -166,6 +160,7 @@ def load(folder: Path, device: torch.device) -> Exported:
         width = int(about["ridge"]["artists"])
         quota = Quota(**about["newArtists"]).check()
         worths = Worths(**about["worths"])
+        today = moment(about["trainedOn"]["last"]) // DAY if "trainedOn" in about else 0
         fresh, vectors = (np.load(folder / f"new_artist_{part}.npy", allow_pickle=False) for part in ("numbers", "factors"))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise SegueError(f"model: {folder} is not a model directory: {type(error).__name__}: {error}") from error
@@ -185,4 +180,5 @@ def load(folder: Path, device: torch.device) -> Exported:
         Newcomers(fresh, torch.from_numpy(vectors).to(device), positions(numbers, fresh)) if len(fresh) else None,
         quota,
         worths,
+        today,
     )

@@ -2,10 +2,7 @@
 the past.
 
 The interactions come with weights that known.sql gave them, plays by the share that was heard. Where the counts of the
-day came with them, the weights are made anew: heard + like · likes + click · clicks - skip · skips, at least 0, times
-2^(-age / half-life). A skip is evidence against: it takes from a play of the same day, and what is left with nothing is
-no longer learned from, but still not new to its listener. So does an artist that was recommended and not clicked: it
-takes from all that the listener did with that artist, whatever the day.
+day came with them, the weights are made anew (worths.py).
 """
 
 from __future__ import annotations
@@ -21,12 +18,11 @@ from .data import Dataset
 from .evaluate import DAY, Holdout, split_at
 from .ials import default_settings, train
 from .metrics import rank_all
-from .pairs import Pairs
 from .runtime import say
 from .shown import Impressions
 from .terms import quality
+from .worths import Worths
 
-GIVEN_LIKE, GIVEN_CLICK = 2.0, 0.1  # in known.sql
 TRIALS: tuple[tuple[str, tuple[float, ...]], ...] = (
     ("strength", (1.0, 3.0, 10.0)),
     ("half_life", (7.0, 30.0, 90.0, 365.0)),
@@ -37,45 +33,13 @@ TRIALS: tuple[tuple[str, tuple[float, ...]], ...] = (
 )
 EARNS = 1.005  # what a change must raise the quality by, as a factor: below is noise
 RANK, SWEEPS, MOST_LISTENERS = 32, 4, 5000
-LEAST = 1e-3  # weights below it are none
 
 
 @dataclass(frozen=True)
-class Feedback:
-    """Worths in whole plays; `half_life` in days, 0 for none; `strength` is α in the confidence 1 + α log(1 + weight)."""
+class Feedback(Worths):
+    """Worths, and `strength`: α in the confidence 1 + α log(1 + weight)."""
 
-    like: float = GIVEN_LIKE
-    click: float = GIVEN_CLICK
-    skip: float = 0.0
-    half_life: float = 0.0
     strength: float = 0.3
-    passed: float = 0.0  # that a recommendation was shown and not clicked
-
-    def applied(self, data: Dataset, last: int) -> Dataset:
-        """The same interactions, weighed anew; `last` (ms) has age 0."""
-        likes, clicks, skips = (data.counts.get(name, np.zeros(1)) for name in ("likes", "clicks", "skips"))
-        heard = np.maximum(0.0, data.weights - GIVEN_LIKE * likes - GIVEN_CLICK * clicks)
-        heard[heard < LEAST] = 0.0  # what single precision leaves of a day without a play
-        weights = np.maximum(0.0, heard + self.like * likes + self.click * clicks - self.skip * skips)
-        weights *= self._fade(last - data.times)
-        return replace(data, weights=weights.astype(np.float32))
-
-    def history(self, data: Dataset, last: int, before: int | None, impressions: Impressions | None) -> Pairs:
-        """Positive pairs, of interactions before a moment (ms), weighed anew with what was passed over by then taken off."""
-        pairs = self.applied(data, last).pairs(None if before is None else data.times < before)
-        if impressions is None or not self.passed:
-            return pairs
-        off = impressions.passed(before, lambda times: self.passed * self._fade(last - times))
-        off = off.where(pairs.has(off.rows, off.columns))
-        parts = ((pairs.rows, off.rows), (pairs.columns, off.columns), (pairs.values, -off.values))
-        left = Pairs.build(*(np.concatenate(both) for both in parts), (pairs.height, pairs.width))
-        return left.where(left.values > LEAST)
-
-    def _fade(self, ages: np.ndarray) -> np.ndarray:
-        """What is left at these ages (ms)."""
-        if not self.half_life:
-            return np.ones(len(ages))
-        return 2.0 ** (-np.maximum(0, ages) / (DAY * self.half_life))
 
 
 def learn(
@@ -128,7 +92,7 @@ def _judged(
     device: torch.device,
     seed: int,
 ) -> float:
-    history = feedback.history(past, holdout.cutoff, holdout.cutoff, impressions)
+    history = feedback.history(past, holdout.cutoff, impressions)
     if not history.count:
         return 0.0
     settings = default_settings(history, seed)

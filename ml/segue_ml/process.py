@@ -15,8 +15,9 @@ from pathlib import Path
 
 from .errors import SegueError, one_line
 from .export import load
+from .lines import LineError
 from .runtime import choose_device, say, set_up
-from .score import LineError, Scorer
+from .score import Scorer
 from .serve import Setup
 from .value import release_tag
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import base64
-import json
-import re
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -17,105 +14,18 @@ from .blend import fold_in
 from .errors import SegueError
 from .export import Exported
 from .ials import Rows, confidence, contributions
+from .lines import COLUMNS, Request, parse
 from .newcomers import positions
 from .pairs import Pairs
 from .quota import Surfacing
-from .segments import EVERYBODY, fallback, segment_of
+from .segments import EVERYBODY, fallback
 from .similar import Similar
-from .value import MAX_ARTIST, MAX_ITEMS, Value, encode
+from .value import MAX_ITEMS, Value, encode
 from .vectors import encode_part
+from .worths import Worths
 
 MOST_REASONS = 5
 LISTENERS_AT_ONCE = 2048
-# Of the vectors that serving loads; a part's line stays below 1 MiB at any rank.
-PART_ARTISTS = 512
-MOST_PARTS = 16
-ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-SEGMENT = re.compile(r"@(?:[0-9]{1,2}-[0-9]{1,2}|65\+)?/(?:[A-Z]{2}(?:-[A-Za-z0-9]{1,8})?)?")
-LISTENER_FIELDS = {"listenerId", "artists", "weights", "ageGroup", "place"}
-
-
-class LineError(SegueError):
-    """A line of input that cannot be scored; the message names the line and the field."""
-
-    def __init__(self, line: int, field: str, message: str) -> None:
-        super().__init__(f"line {line}: {field}: {message}")
-
-
-@dataclass(frozen=True)
-class Request:
-    """A listener (with artist numbers and weights); else a segment, artist or part of the vectors asked for by name."""
-
-    name: str
-    listener: bool
-    segment: str
-    artists: list[int]
-    weights: list[float]
-    #: Ids of the artists: of one whose similar artists are asked for, or of all of a part of the vectors.
-    ids: tuple[str, ...] = ()
-
-
-def parse(line: bytes, number: int) -> Request:
-    """One line of a scoring file. Raises LineError naming what is wrong: a wrong list is worse than none."""
-
-    def need(holds: bool, field: str, message: str) -> None:
-        if not holds:
-            raise LineError(number, field, message)
-
-    try:
-        record = json.loads(line)
-    except ValueError as error:
-        raise LineError(number, "json", str(error)) from None
-    need(isinstance(record, dict), "json", "not an object")
-    if "segment" in record:
-        segment = record["segment"]
-        need(isinstance(segment, str) and bool(SEGMENT.fullmatch(segment)), "segment", f"{segment!r} is not a segment")
-        need(len(record) == 1, "segment", "stands alone in its line")
-        return Request(segment, False, segment, [], [])
-    if "artist" in record or "vectors" in record:
-        return _of_artists(record, need)
-    for field in record:
-        need(field in LISTENER_FIELDS, field, "unknown field")
-    name, artists, weights = record.get("listenerId"), record.get("artists"), record.get("weights")
-    need(isinstance(name, str) and bool(ID.fullmatch(name)), "listenerId", f"{name!r} is not a listener id")
-    for field, values in (("artists", artists), ("weights", weights)):
-        need(isinstance(values, list), field, "not a list")
-    need(len(artists) == len(weights), "weights", f"{len(weights)} weights for {len(artists)} artists")
-    for artist in artists:
-        need(type(artist) is int and 1 <= artist <= MAX_ARTIST, "artists", f"{artist!r} is not an artist number")
-    need(len(set(artists)) == len(artists), "artists", "an artist is listed twice")
-    for weight in weights:
-        fits = type(weight) in (int, float) and 0 <= weight < float("inf")
-        need(fits, "weights", f"{weight!r} is not a number from 0")
-    age_group, place = record.get("ageGroup") or "", record.get("place") or ""
-    segment = f"@{age_group}/{place}"
-    need(bool(SEGMENT.fullmatch(segment)), "ageGroup or place", f"{age_group!r}, {place!r} make no segment")
-    return Request(name, True, segment_of(age_group, place), artists, [float(weight) for weight in weights])
-
-
-def _of_artists(record: dict, need: Callable[[bool, str, str], None]) -> Request:
-    """`{"artist":17,"artistId":"a17"}`, or `{"vectors":0,"artists":[[17,"a17"],…]}`."""
-
-    def artist(number: object, name: object, field: str) -> tuple[int, str]:
-        fits = type(number) is int and 1 <= number <= MAX_ARTIST and isinstance(name, str) and bool(ID.fullmatch(name))
-        need(fits, field, f"{number!r}, {name!r} is not an artist's number and id")
-        return number, name
-
-    if "artist" in record:
-        need(set(record) == {"artist", "artistId"}, "artist", "stands with artistId alone")
-        number, name = artist(record["artist"], record["artistId"], "artist")
-        return Request(f"~{name}", False, "", [number], [], (name,))
-    part, pairs = record["vectors"], record.get("artists")
-    need(set(record) == {"vectors", "artists"}, "vectors", "stands with artists alone")
-    need(type(part) is int and 0 <= part < MOST_PARTS, "vectors", f"{part!r} is not a number from 0 to {MOST_PARTS - 1}")
-    fits = isinstance(pairs, list) and len(pairs) <= PART_ARTISTS and all(
-        isinstance(pair, list) and len(pair) == 2 for pair in pairs
-    )
-    need(fits, "artists", f"not a list of {PART_ARTISTS} pairs of number and id at most")
-    found = [artist(*pair, "artists") for pair in pairs]
-    return Request(f"#{part}", False, "", [number for number, _ in found], [], tuple(name for _, name in found))
-
-
 class Scorer:
     """Lists from one exported model, stamped with one release."""
 
@@ -143,48 +53,53 @@ class Scorer:
         """Output lines `<listener id or segment> <value, base64>` in the input's order; empty lines are skipped."""
         requests = [parse(line, at) for at, line in enumerate(body.split(b"\n"), 1) if line.strip()]
         values: list[Value | bytes | None] = [None] * len(requests)
-        similar: list[int] = []
-        newly: list[int] = []
-        personal: list[tuple[int, np.ndarray, np.ndarray]] = []
+        listeners, similar = [], []
         for at, request in enumerate(requests):
-            if request.name.startswith("~"):
+            if request.listener:
+                listeners.append(at)
+            elif request.name.startswith("~"):
                 similar.append(at)
-                continue
-            if request.name.startswith("#"):
+            elif request.name.startswith("#"):
                 pairs = list(zip(request.artists, request.ids, strict=True))
                 values[at] = encode_part(self._exported, self._stamp["release_tag"], pairs)
-                continue
-            positions, weights = self._history(request)
-            if len(positions):
-                personal.append((at, positions, weights))
-            elif request.listener:
-                newly.append(at)
             else:
                 values[at] = self._segment(request)
-        for at, value in zip(newly, self._without_history([requests[at] for at in newly]), strict=True):
-            values[at] = value
         found = self._similar.of([requests[at].artists[0] for at in similar])
         for at, (artists, scores) in zip(similar, found, strict=True):
             values[at] = Value("similar", artists=artists, scores=scores, reasons=[0] * len(artists), **self._stamp)
-        personal.sort(key=lambda item: len(item[1]))  # listeners of similar length are solved together
-        for first in range(0, len(personal), LISTENERS_AT_ONCE):
-            part = personal[first : first + LISTENERS_AT_ONCE]
-            lists = self._personal([requests[at] for at, _, _ in part], [item[1:] for item in part])
-            for (at, _, _), value in zip(part, lists, strict=True):
-                values[at] = value
+        known = [requests[at] for at in listeners]
+        history = self._history(known)
+        newly = np.flatnonzero(history.lengths == 0)
+        for row, value in zip(newly, self._without_history([known[row] for row in newly]), strict=True):
+            values[listeners[row]] = value
+        order = np.argsort(history.lengths, kind="stable")[len(newly) :]  # those of similar length are solved together
+        for first in range(0, len(order), LISTENERS_AT_ONCE):
+            rows = order[first : first + LISTENERS_AT_ONCE]
+            lists = self._personal([known[row] for row in rows], history.among_rows(rows))
+            for row, value in zip(rows, lists, strict=True):
+                values[listeners[row]] = value
         return [
             f"{request.name} {base64.b64encode(value if isinstance(value, bytes) else encode(value)).decode()}"
             for request, value in zip(requests, values, strict=True)
             if value is not None
         ]
 
-    def _history(self, request: Request) -> tuple[np.ndarray, np.ndarray]:
-        """Positions and weights of the artists that the model knows and the listener likes at all."""
-        artists, weights = np.array(request.artists, np.int64), np.array(request.weights, np.float32)
-        at = positions(self._exported.artist_numbers, artists)
-        use = (at >= 0) & (weights > 0)
-        order = np.argsort(at[use])
-        return at[use][order], weights[use][order]
+    def _history(self, requests: list[Request]) -> Pairs:
+        """What the listeners did with artists that the model knows, weighed as training weighs it; as the features do where
+        nothing would be left, as a click that is worth little is still all that is known."""
+        numbers, shape = self._exported.artist_numbers, (len(requests), len(self._exported.artist_numbers))
+        tables = [request.entries for request in requests]
+        rows = np.repeat(np.arange(len(tables)), [table.shape[1] for table in tables])
+        table = np.concatenate(tables, axis=1) if tables else np.zeros((len(COLUMNS), 0))
+        columns = positions(numbers, table[0].astype(np.int64))
+        known = columns >= 0
+        rows, columns = rows[known], columns[known]
+        entries = dict(zip(COLUMNS, table[:, known], strict=True))
+        history = self._exported.worths.of_entries(rows, columns, entries, self._exported.today, shape)
+        given = Worths().of_entries(rows, columns, entries, self._exported.today, shape)
+        given = given.where(history.lengths[given.rows] == 0)
+        parts = ((history.rows, given.rows), (history.columns, given.columns), (history.values, given.values))
+        return Pairs.build(*(np.concatenate(both) for both in parts), shape)
 
     def _segment(self, request: Request) -> Value:
         segment = fallback(request.segment, self._exported.segments)
@@ -242,14 +157,9 @@ class Scorer:
         history = Pairs.build(rows[known], columns[known], weights[known], (len(found), len(numbers)))
         return fold_in(model, history, self._device)
 
-    def _personal(self, requests: list[Request], histories: list[tuple[np.ndarray, np.ndarray]]) -> list[Value]:
+    def _personal(self, requests: list[Request], pairs: Pairs) -> list[Value]:
         model, numbers = self._exported.model, self._exported.artist_numbers
-        lengths = [len(positions) for positions, _ in histories]
-        starts = np.concatenate([[0], np.cumsum(lengths)])
-        weights = np.concatenate([weight for _, weight in histories])
-        columns = np.concatenate([positions for positions, _ in histories])
-        pairs = Pairs(starts, columns.astype(np.int32), weights, len(numbers))
-        trust = confidence(weights, model.settings.strength)
+        trust = confidence(pairs.values, model.settings.strength)
         rows = Rows(pairs, trust, model.settings.rank, self._device)
         vectors = model.listeners(rows)
         scores, top = self._best.of(vectors, pairs, self._played(requests, numbers))

@@ -18,8 +18,9 @@ from pathlib import Path
 
 from .errors import SegueError, one_line
 from .export import load
+from .lines import LineError
 from .runtime import choose_device, say, set_up
-from .score import LineError, Scorer
+from .score import Scorer
 from .value import release_tag
 
 MAX_PAYLOAD_MB = 6

@@ -30,7 +30,7 @@ from .checkpoint import Checkpoints, code_digest, data_digest
 from .data import count_rows, read_dataset
 from .errors import SegueError, one_line
 from .evaluate import compare, iso, random_holdout, temporal_holdout
-from .export import Worths, export
+from .export import export
 from .feedback import Feedback, learn
 from .group import Group, join
 from .honest import by_group, calibration, gaps, robustness
@@ -49,6 +49,7 @@ from .surfaced import judge_quota
 from .terms import Choice
 from .track import record_job
 from .tune import MOST_SWEEPS, choose, search
+from .worths import Worths
 
 K = 20
 
@@ -208,11 +209,10 @@ class _Job:
         self.everything = self.data.pairs()
         if not trials:
             return
-        last = int(self.data.times.max())
         # What counts as played after the cutoff stays what came.
-        history = feedback.history(self.data, last, self.holdout.cutoff, self.impressions)
+        history = feedback.history(self.data, self.holdout.cutoff, self.impressions)
         self.holdout = replace(self.holdout, history=history)
-        self.everything = feedback.history(self.data, last, None, self.impressions)
+        self.everything = feedback.history(self.data, None, self.impressions)
         if self.options.strength is None:
             self.options.strength = feedback.strength
 
@@ -242,7 +242,7 @@ class _Job:
 
     def _judge(self) -> None:
         holdout, seed = self.holdout, self.options.seed
-        self.champion, scores = contestant(self.champion, self.data, holdout.cutoff, self.device)
+        self.champion, scores = contestant(self.champion, self.data, holdout.cutoff, self.device, self.impressions)
         self.rankings = compare(self.past, holdout, self.device, K, seed, scores)
         played = np.bincount(holdout.history.columns, minlength=holdout.history.width)
         everybody = int((holdout.history.lengths > 0).sum())
@@ -322,7 +322,7 @@ class _Job:
 
     def _worths(self) -> Worths:
         chosen = self.feedback["chosen"]
-        return Worths(**{name: chosen[name] for name in ("like", "click", "half_life")})
+        return Worths(**{name: chosen[name] for name in asdict(Worths())})
 
     def _mattered(self) -> dict[str, object] | None:
         """None where the channel has no counts, or too few artists were skipped or shown in vain."""

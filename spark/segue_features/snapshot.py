@@ -18,6 +18,7 @@ LINES_A_FILE = 5_000
 # As in `lambdas/features/scoring.ts`.
 VECTORS_A_PART = 512
 VECTOR_PARTS = 16
+COUNTS = ("heard", "likes", "clicks", "skips", "passed")
 ROWS_A_FILE = 1_000_000
 # A moment as JavaScript writes it.
 MOMENT = "yyyy-MM-dd'T'HH:mm:ss.SSS'Z'"
@@ -111,16 +112,20 @@ class Snapshot:
     def write_scoring(self, segment_listeners: int) -> None:
         """What Batch Transform reads: lines for listeners, for artists, and in one file for segments and parts of the vectors."""
         spark, folder = self.spark, f"{self.files.root}/{self.prefix}/scoring"
-        ranked = spark.table("scored").groupBy("listener_id").agg(F.array_sort(F.collect_list(F.struct("place", "artist_no", "weight"))).alias("met"))
+        entry = F.struct("place", (-F.col("day")).alias("before"), "artist_no", "day", *COUNTS)
+        met = spark.table("scored").groupBy("listener_id").agg(F.array_sort(F.collect_list(entry)).alias("met"))
         place = F.when(F.col("region") != "", F.concat_ws("-", "country", "region")).otherwise(F.col("country"))
         empty = F.array().cast("array<int>")
-        lines = spark.table("listener_rows").join(ranked, "listener_id", "left").select(
+        # What is null has no place in the line.
+        counts = [F.when(F.exists(F.col(f"met.{name}"), lambda count: count != 0), F.col(f"met.{name}")).alias(name) for name in COUNTS]
+        lines = spark.table("listener_rows").join(met, "listener_id", "left").select(
             F.to_json(F.struct(
                 F.col("listener_id").alias("listenerId"),
-                F.coalesce(F.col("met.artist_no"), empty).alias("artists"),
-                F.coalesce(F.col("met.weight"), empty.cast("array<double>")).alias("weights"),
                 F.col("age_group").alias("ageGroup"),
                 place.alias("place"),
+                F.coalesce(F.col("met.artist_no"), empty).alias("artists"),
+                F.coalesce(F.col("met.day"), empty).alias("days"),
+                *counts,
             )).alias("value"), "listener_id")
         lines.sort("listener_id").select("value").write.option("maxRecordsPerFile", LINES_A_FILE).mode("overwrite").text(folder)
         self._view("scored_artists", "scored-artists")

@@ -323,12 +323,30 @@ test("Batch Transform gets a line for each listener, also for those without even
   await smallWorld();
   for (let i = 0; i < 20; i++) await account(`m${i}`, "2000-01-01", 52.52, 13.405);
   const lake = new MemoryBucket();
+  await addEvents(
+    { id: "i1", at: "2026-11-19T10:00:00Z", type: "impression", answer: "r2" },
+    { id: "i2", at: "2026-11-19T11:00:00Z", type: "impression", answer: "r3" },
+    { id: "i3", at: "2026-11-19T12:00:00Z", type: "impression", answer: "r4" },
+    { id: "i4", at: "2026-11-21T09:00:00Z", type: "click", answer: "r4" },
+  );
   const { counts } = await buildFeatures(features, lake, run());
   const lines = jsonLines(lake, "/scoring/");
+  const day = Date.parse("2026-11-21") / 86_400_000;
   expect(lines.slice(0, 3)).toEqual([
-    { listenerId: "l1", artists: [1, 2], weights: [3.6, 0], ageGroup: "25-34", place: "US-CA" },
-    { listenerId: "l2", artists: [], weights: [], ageGroup: "", place: "" },
-    { listenerId: "l3", artists: [2], weights: [1], ageGroup: "", place: "DE-16" },
+    {
+      listenerId: "l1",
+      ageGroup: "25-34",
+      place: "US-CA",
+      artists: [1, 1, 1, 2],
+      days: [day, day - 1, day - 2, day],
+      heard: [0, 1.5, 0, 0],
+      likes: [0, 1, 0, 0],
+      clicks: [2, 0, 0, 0],
+      skips: [0, 1, 0, 1],
+      passed: [-1, 0, 3, 0],
+    },
+    { listenerId: "l2", ageGroup: "", place: "", artists: [], days: [] },
+    { listenerId: "l3", ageGroup: "", place: "DE-16", artists: [2], days: [day - 8], heard: [1] },
   ]);
   // No interaction tells of a3. The more trending artist comes first.
   expect(lines.slice(23, 25)).toEqual([

@@ -25,6 +25,11 @@ DAY = 86_400_000
 START = 1_790_000_000_000 // DAY * DAY
 
 
+def listener(name: str, artists: list[int], heard: list[float] | None = None, **more: object) -> dict:
+    """A line of a scoring file: each artist on one day, by default one whole play."""
+    return {"listenerId": name, "artists": artists, "days": [0] * len(artists), "heard": heard or [1.0] * len(artists), **more}
+
+
 @dataclass
 class Job:
     """The folders of a training job, and the environment that names them."""

@@ -94,7 +94,7 @@ def test_memory_does_not_grow_with_the_artists(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_scorer_lists_the_same_whatever_the_blocks(trained: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-    body = b"\n".join(b'{"listenerId":"l%d","artists":[%d,104],"weights":[2,1]}' % (n, 107 + 3 * n) for n in range(23))
+    body = b"\n".join(b'{"listenerId":"l%d","artists":[%d,104],"days":[0,0],"heard":[2,1]}' % (n, 107 + 3 * n) for n in range(23))
     whole = Scorer(load(trained.model, CPU), 1, 1, 20, CPU).lines(body)
     monkeypatch.setattr(scoring, "LISTENERS_AT_ONCE", 7)
     for name, value in zip(SIZES, (3, 8, 1, 300), strict=True):

@@ -11,7 +11,8 @@ import torch
 from conftest import DAY, ROOT, START
 from segue_ml import feedback
 from segue_ml.data import Dataset
-from segue_ml.feedback import GIVEN_CLICK, GIVEN_LIKE, Feedback, learn
+from segue_ml.feedback import Feedback, learn
+from segue_ml.worths import GIVEN_CLICK, GIVEN_LIKE
 
 CPU = torch.device("cpu")
 
@@ -32,6 +33,8 @@ def test_the_weights_that_came_are_those_of_the_features() -> None:
     known = (ROOT / "lambdas" / "features" / "sql" / "known.sql").read_text()
     millionths = dict(re.findall(r"WHEN type = '(like|click)' THEN (\d+)", known))
     assert {name: int(value) / 1e6 for name, value in millionths.items()} == {"like": GIVEN_LIKE, "click": GIVEN_CLICK}
+    scoring = (ROOT / "lambdas" / "features" / "sql" / "scoring.sql").read_text()
+    assert f" - {GIVEN_LIKE:g} * likes - {GIVEN_CLICK:g} * clicks)" in scoring
 
 
 def test_weights_are_made_anew_from_what_was_heard_and_the_counts() -> None:

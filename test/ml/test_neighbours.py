@@ -9,7 +9,7 @@ from unittest import mock
 import numpy as np
 import pytest
 import torch
-from conftest import Job
+from conftest import Job, listener
 from hypothesis import given
 from hypothesis import strategies as st
 from segue_ml import best as lists
@@ -147,7 +147,7 @@ def test_exported_scores_are_the_blend_and_bounded(tmp_path, monkeypatch: pytest
     lines = []
     for row in range(30):
         played = numbers[pairs.columns[pairs.starts[row] : pairs.starts[row + 1]]].tolist()
-        lines.append(json.dumps({"listenerId": f"l{row}", "artists": played, "weights": [1.0] * len(played)}))
+        lines.append(json.dumps(listener(f"l{row}", played)))
     expected = blend.scorer(pairs, CPU)(torch.arange(30))
     without = Blend(blend.model).scorer(pairs, CPU)(torch.arange(30))
     differs = 0

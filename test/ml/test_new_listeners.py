@@ -78,4 +78,4 @@ def test_the_model_says_how_much_features_count(trained: Job) -> None:
 def test_the_model_says_what_likes_and_clicks_are_worth(trained: Job) -> None:
     chosen = json.loads((trained.output / "evaluation.json").read_text())["feedback"]["chosen"]
     worths = json.loads((trained.model / "model.json").read_text())["worths"]
-    assert worths == {name: chosen[name] for name in ("like", "click", "half_life")}
+    assert worths == {name: chosen[name] for name in ("like", "click", "skip", "half_life", "passed")}

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from conftest import DAY, START, Job, planted
+from conftest import DAY, START, Job, listener, planted
 from hypothesis import given
 from hypothesis import strategies as st
 from segue_ml import training
@@ -211,10 +211,6 @@ def lists(exported: Exported, *records: dict, size: int = 20) -> dict[str, Value
     scorer = Scorer(exported, release_tag("20261122t035200-1a2b3c4d"), 1_795_319_520, size, CPU)
     lines = scorer.lines("".join(json.dumps(record) + "\n" for record in records).encode())
     return {line.split(" ")[0]: decode(base64.b64decode(line.split(" ")[1])) for line in lines}
-
-
-def listener(name: str, artists: list[int], **more: str) -> dict:
-    return {"listenerId": name, "artists": artists, "weights": [1.0] * len(artists), **more}
 
 
 def test_the_job_exports_new_artists_and_their_quota(surfacing: tuple[Job, Exported]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import Job
+from conftest import Job, listener
 from segue_ml import process as processing
 from segue_ml.export import load
 from segue_ml.score import Scorer
@@ -21,7 +21,7 @@ ENVIRONMENT = {"SEGUE_RELEASE": RELEASE, "SEGUE_GENERATED_AT": MADE, "SEGUE_LIST
 
 
 def line(name: str, *artists: int) -> dict:
-    return {"listenerId": name, "artists": list(artists), "weights": [1.0] * len(artists)}
+    return listener(name, list(artists))
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_an_instance_without_a_file_has_nothing_to_do(folder: Path) -> None:
 
 
 def test_a_bad_line_fails_the_job_names_it_and_leaves_no_part_of_its_file(folder: Path) -> None:
-    write(folder, "part-00001.jsonl", line("good", 3), {"listenerId": "x y", "artists": [], "weights": []})
+    write(folder, "part-00001.jsonl", line("good", 3), {"listenerId": "x y", "artists": [], "days": []})
     assert run(folder) == 1
     message = (folder.parent / "output" / "message").read_text()
     assert message.startswith("part-00001.jsonl, after 0 lines: line 2: listenerId:")

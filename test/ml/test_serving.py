@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import Job
+from conftest import Job, listener
 from hypothesis import given
 from hypothesis import strategies as st
 from segue_ml import best, score, serve
@@ -26,7 +26,8 @@ from segue_ml.errors import SegueError
 from segue_ml.blend import Blend, fold_in
 from segue_ml.export import Exported, load
 from segue_ml.pairs import Pairs
-from segue_ml.score import LineError, Scorer, choose_reasons, parse
+from segue_ml.lines import LineError, parse
+from segue_ml.score import Scorer, choose_reasons
 from segue_ml.serve import Setup
 from segue_ml.value import Value, decode, release_tag
 
@@ -49,10 +50,6 @@ def body(*records: dict) -> bytes:
 
 def values(lines: list[str]) -> dict[str, Value]:
     return {line.split(" ")[0]: decode(base64.b64decode(line.split(" ")[1])) for line in lines}
-
-
-def listener(name: str, artists: list[int], weights: list[float] | None = None, **more: str) -> dict:
-    return {"listenerId": name, "artists": artists, "weights": weights or [1.0] * len(artists), **more}
 
 
 def test_list_is_the_ranking_by_the_dot_product(exported: Exported) -> None:
@@ -149,20 +146,25 @@ def test_reasons_name_picked_artists_only(sources: list[list[int]]) -> None:
     [
         (b"{", "line 3: json"),
         (b"[]", "line 3: json: not an object"),
-        (b'{"listenerId":"a b","artists":[],"weights":[]}', "line 3: listenerId"),
-        (b'{"artists":[],"weights":[]}', "line 3: listenerId"),
-        (b'{"listenerId":"a","weights":[]}', "line 3: artists: not a list"),
-        (b'{"listenerId":"a","artists":[0],"weights":[1]}', "line 3: artists: 0"),
-        (b'{"listenerId":"a","artists":[16777216],"weights":[1]}', "line 3: artists"),
-        (b'{"listenerId":"a","artists":[1.5],"weights":[1]}', "line 3: artists"),
-        (b'{"listenerId":"a","artists":[true],"weights":[1]}', "line 3: artists"),
-        (b'{"listenerId":"a","artists":[1,1],"weights":[1,1]}', "line 3: artists: an artist is listed twice"),
-        (b'{"listenerId":"a","artists":[1],"weights":[]}', "line 3: weights: 0 weights for 1 artists"),
-        (b'{"listenerId":"a","artists":[1],"weights":[-1]}', "line 3: weights: -1"),
-        (b'{"listenerId":"a","artists":[1],"weights":[NaN]}', "line 3: weights: nan"),
-        (b'{"listenerId":"a","artists":[1],"weights":["1"]}', "line 3: weights"),
-        (b'{"listenerId":"a","artists":[],"weights":[],"age":"1"}', "line 3: age: unknown field"),
-        (b'{"listenerId":"a","artists":[],"weights":[],"place":"usa"}', "line 3: ageGroup or place"),
+        (b'{"listenerId":"a b","artists":[],"days":[]}', "line 3: listenerId"),
+        (b'{"artists":[],"days":[]}', "line 3: listenerId"),
+        (b'{"listenerId":"a","days":[]}', "line 3: artists: not a list"),
+        (b'{"listenerId":"a","artists":[]}', "line 3: days: not a list"),
+        (b'{"listenerId":"a","artists":[],"days":[],"skips":null}', "line 3: skips: not a list"),
+        (b'{"listenerId":"a","artists":[0],"days":[1]}', "line 3: artists: 0"),
+        (b'{"listenerId":"a","artists":[16777216],"days":[1]}', "line 3: artists"),
+        (b'{"listenerId":"a","artists":[1.5],"days":[1]}', "line 3: artists"),
+        (b'{"listenerId":"a","artists":[true],"days":[1]}', "line 3: artists"),
+        (b'{"listenerId":"a","artists":[1,2,1],"days":[7,7,7]}', "line 3: days: a day of an artist is listed twice"),
+        (b'{"listenerId":"a","artists":[1],"days":[]}', "line 3: days: 0 values for 1 artists"),
+        (b'{"listenerId":"a","artists":[1],"days":[7],"heard":[-1]}', "line 3: heard: -1 is not a number from 0"),
+        (b'{"listenerId":"a","artists":[1],"days":[7],"heard":[NaN]}', "line 3: heard: nan"),
+        (b'{"listenerId":"a","artists":[1],"days":[7],"heard":["1"]}', "line 3: heard: '1'"),
+        (b'{"listenerId":"a","artists":[1],"days":[7],"likes":[0.5]}', "line 3: likes: 0.5 is not a whole number"),
+        (b'{"listenerId":"a","artists":[1],"days":[7],"passed":[-1e99]}', "line 3: passed: -1e+99"),
+        (b'{"listenerId":"a","artists":[1],"days":[7],"weights":[1]}', "line 3: weights: unknown field"),
+        (b'{"listenerId":"a","artists":[],"days":[],"age":"1"}', "line 3: age: unknown field"),
+        (b'{"listenerId":"a","artists":[],"days":[],"place":"usa"}', "line 3: ageGroup or place"),
         (b'{"segment":"25-34"}', "line 3: segment"),
         (b'{"segment":"@/","artists":[]}', "line 3: segment: stands alone"),
     ],
@@ -258,8 +260,8 @@ def test_server_scores_over_http(server: tuple[str, subprocess.Popen], exported:
 
 def test_server_refuses_what_it_cannot_score_and_goes_on(server: tuple[str, subprocess.Popen]) -> None:
     url, _ = server
-    status, text = post(url, b'{"segment":"@/"}\n{"listenerId":"l1","artists":[1],"weights":["x"]}\n')
-    assert (status, text) == (400, "line 2: weights: 'x' is not a number from 0\n")
+    status, text = post(url, b'{"segment":"@/"}\n{"listenerId":"l1","artists":[1],"days":[7],"heard":["x"]}\n')
+    assert (status, text) == (400, "line 2: heard: 'x' is not a number from 0 to 1e+09\n")
     assert post(url, b"", "application/json")[0] == 415
     assert post(url, b"") == (200, "")
     for path in ("/", "/invocations"):

@@ -125,14 +125,14 @@ def test_what_was_passed_over_is_taken_off_what_the_listener_did_and_nothing_of_
     shown = Impressions(rows, columns, rows, times, np.array([3, 1, 1, 5, 9]), np.array([1, 0, 0, 0, 0]),
                         np.full(5, "R/champion"), data.shape)  # fmt: skip
     last = int(data.times.max())
-    assert (Feedback().history(data, last, None, shown).values == Feedback().applied(data, last).pairs().values).all()
-    found = Feedback(passed=0.5).history(data, last, None, shown)
+    assert (Feedback().history(data, None, shown).values == Feedback().applied(data, last).pairs().values).all()
+    found = Feedback(passed=0.5).history(data, None, shown)
     # 2 - 2 · 0.5; 0.4 - 0.5 is nothing; 1 - 0.5; and a pair that was only ever passed over is none.
     assert list(zip(found.rows, found.columns, found.values, strict=True)) == [(0, 0, 1.0), (1, 0, 0.5)]
-    before = Feedback(passed=0.5).history(data, last, START + 9 * DAY, shown)
+    before = Feedback(passed=0.5).history(data, START + 9 * DAY, shown)
     assert before.values.tolist() == [1.0, 1.0]
-    fading = Feedback(passed=0.5, half_life=7).history(data, last, None, shown)
-    assert fading.values[0] == pytest.approx(2 / 2 ** (8 / 7) - 0.5 * 2 / 2**1, abs=0.01)
+    fading = Feedback(passed=0.5, half_life=7).history(data, None, shown)
+    assert fading.values[0] == pytest.approx(2 / 2 ** (8 / 7) - 0.5 * 2 / 2**1, abs=1e-6)
 
 
 def planted_in_vain() -> tuple:

@@ -15,14 +15,17 @@ import torch
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "ml"))
 
+from conftest import listener  # noqa: E402
 from segue_ml import vectors as parts_of_vectors  # noqa: E402
-from segue_ml.export import Exported, Worths, load  # noqa: E402
+from segue_ml.export import Exported, load  # noqa: E402
 from segue_ml.ials import Model, Ridge, Settings, principal_axes  # noqa: E402
 from segue_ml.neighbours import assemble  # noqa: E402
-from segue_ml.score import LineError, Scorer, parse  # noqa: E402
+from segue_ml.lines import LineError, parse  # noqa: E402
+from segue_ml.score import Scorer  # noqa: E402
 from segue_ml.spectral import LowPass  # noqa: E402
 from segue_ml.value import decode, release_tag  # noqa: E402
 from segue_ml.vectors import HEADER, encode_part  # noqa: E402
+from segue_ml.worths import Worths  # noqa: E402
 
 CPU = torch.device("cpu")
 RELEASE, MADE = "20261122t035200-1a2b3c4d", 1_795_319_520
@@ -96,7 +99,7 @@ def vectors() -> dict:
     scorer = Scorer(as_serving_sees(exported, encode_part(exported, tag, artists)), tag, MADE, 10, CPU)
     cases = []
     for history in HISTORIES:
-        line = {"listenerId": "l", "artists": [n for n, _ in history], "weights": [w for _, w in history]}
+        line = listener("l", *(list(part) for part in zip(*history, strict=True)))
         found = decode(base64.b64decode(scorer.lines(json.dumps(line).encode())[0].split(" ")[1]))
         reasons = [found.reason_artists[reason - 1] if reason else 0 for reason in found.reasons]
         cases.append(
@@ -122,7 +125,7 @@ def test_the_lambda_is_tested_with_what_this_code_makes() -> None:
 def test_eight_bits_are_enough_for_the_same_lists(terms: bool) -> None:
     exported = small(rank=32, artists=900, terms=terms)
     part = encode_part(exported, 1, [(number, f"a{number}") for number in exported.artist_numbers.tolist()])
-    line = json.dumps({"listenerId": "l", "artists": [3, 6, 9, 30], "weights": [1, 1, 2, 0.1]}).encode()
+    line = json.dumps(listener("l", [3, 6, 9, 30], [1, 1, 2, 0.1])).encode()
     exact, seen = (
         decode(base64.b64decode(Scorer(model, 1, MADE, 20, CPU).lines(line)[0].split(" ")[1]))
         for model in (exported, as_serving_sees(exported, part))

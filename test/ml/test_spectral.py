@@ -11,6 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conftest import listener
 from segue_ml.blend import fit
 from segue_ml.evaluate import random_holdout
 from segue_ml.export import export, load
@@ -90,7 +91,7 @@ def test_exported_scores_hold_it_within_their_bound_and_with_reasons(tmp_path) -
     expected = blend.scorer(pairs, CPU)(torch.arange(20))
     for row in range(20):
         own = pairs.columns[pairs.starts[row] : pairs.starts[row + 1]]
-        line = {"listenerId": "l1", "artists": numbers[own].tolist(), "weights": [1.0] * len(own)}
+        line = listener("l1", numbers[own].tolist())
         value = decode(base64.b64decode(Scorer(found, 1, 1, 10, CPU).lines(json.dumps(line).encode())[0].split(" ")[1]))
         masked = expected[row].clone()
         masked[own], masked[11] = -torch.inf, -torch.inf

@@ -17,16 +17,29 @@ interface Vectors {
   readonly cases: readonly Case[];
 }
 
+/** Lines of a scoring file by the weights that training gives them; `weights` are of the artists that are left with one. */
+interface Weighed {
+  readonly worths: { readonly like: number; readonly click: number; readonly half_life: number };
+  readonly today: number;
+  readonly line: { readonly artists: number[]; readonly days: number[] } & Record<
+    "heard" | "likes" | "clicks" | "skips" | "passed",
+    number[] | undefined
+  >;
+  readonly weights: [artist: number, weight: number][];
+}
+
+const vectors = (name: string) => JSON.parse(readFileSync(join(__dirname, "..", "..", "vectors", name), "utf8"));
+
 /** What Python wrote: version 1 holds factors alone, version 2 all terms of the model. */
 function written(version: number) {
-  const file = join(__dirname, "..", "..", "vectors", `fold-in-v${version}.json`);
-  const { release, parts, cases } = JSON.parse(readFileSync(file, "utf8")) as Vectors;
+  const { release, parts, cases } = vectors(`fold-in-v${version}.json`) as Vectors;
   const bytes = parts.map((part) => Buffer.from(part, "hex"));
   const read = bytes.map(readVectors);
   return { version, release, bytes, cases, read, foldIn: new FoldIn(read) };
 }
 const [first, second] = [written(1), written(2)];
 const { foldIn } = second;
+const weights = vectors("weights-v1.json") as Weighed[];
 
 describe.each([first, second])("vectors of version $version", ({ cases, foldIn }) => {
   test.each(cases.map((one) => [one.history.map(([id]) => id).join(), one] as const))(
@@ -112,6 +125,23 @@ describe("what was met since is weighed as training weighs it", () => {
       ["a9", 5],
     ]);
   });
+
+  // What a line of a scoring file says of single events, serving knows, too.
+  test.each(weights.filter(({ line }) => !line.skips && !line.passed))(
+    "as training and batch scoring weigh it: like $worths.like, click $worths.click, half-life $worths.half_life",
+    ({ worths, today, line, weights }) => {
+      const { like, click, half_life: halfLife } = worths;
+      const weighing = new FoldIn(second.read.map((part) => ({ ...part, worths: { like, click, halfLife } })));
+      const met = line.artists.map((artist, at): Met => {
+        const weight = line.likes?.[at] ? 2 : line.clicks?.[at] ? 0.1 : (line.heard?.[at] ?? 0);
+        // Any hour of the day is of that age.
+        return [`a${artist}`, weight, line.days[at]! * day + 80_000];
+      });
+      const found = weighing.weighed(met, today * day + 100);
+      expect(found.map(([id]) => id)).toEqual(weights.map(([artist]) => `a${artist}`));
+      for (const [at, [, weight]] of found.entries()) expect(weight).toBeCloseTo(weights[at]![1]!, 5);
+    },
+  );
 
   test("as they came in a release that says nothing of it", () => {
     expect(first.foldIn.weighed([["a5", 2, now - 60 * day]], now)).toEqual([["a5", 2]]);
