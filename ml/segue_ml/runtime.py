@@ -96,6 +96,25 @@ def rows_that_fit() -> int:
     return int(0.4 * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 200)
 
 
+class Budget:
+    """Seconds for a search, from now on; `missing` names what was left out for want of them."""
+
+    def __init__(self, seconds: float = float("inf")) -> None:
+        self._began, self.seconds = time.perf_counter(), seconds
+        self.missing: list[str] = []
+
+    @property
+    def end(self) -> float:
+        return self._began + self.seconds
+
+    def over(self, share: float, what: str, more: float = 0.0) -> bool:
+        """Whether this share of the seconds is over, or would be after some `more`: then `what` is missing."""
+        over = time.perf_counter() + more >= self._began + share * self.seconds
+        if over and what not in self.missing:
+            self.missing.append(what)
+        return over
+
+
 class Ticker:
     """Lines of progress, one in two seconds at most: short work says nothing."""
 

@@ -14,12 +14,13 @@ from .ials import Model, Settings
 from .metrics import Ranking, rank_all
 from .neighbours import LocalRidge, Neighbours
 from .pairs import Pairs
-from .runtime import working
+from .runtime import Budget, working
 from .spectral import LowPass, low_pass
 
 WEIGHTS = (0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
 ITEM_RIDGES, FILTER_RANKS, FILTER_DEGREES = (0.1, 0.3, 1.0, 3.0), (64, 128, 256), (0.3, 0.5)
 EARNS = 1.002  # a term must raise the quality by more than this factor: it costs memory and time
+ITEMS_UNTIL = 0.85  # share of a budget after which the low-pass term's shapes are tried
 MOST_SCORES = 96 << 20  # of the validation's listeners, per matrix; four are held
 
 
@@ -122,13 +123,16 @@ def add_terms(
     fixed: frozenset[str] = frozenset(),
     k: int = 20,
     terms: Terms | None = None,
+    budget: Budget | None = None,
 ) -> Choice:
     """The share and the ridge of the item-to-item term beside the chosen factors, the share, rank and exponent of the
     low-pass term beside both, then the first's share again beside the second. Share 0 unless a term earns its place. `fixed`
-    names settings that must stay; a term whose share is fixed is left as it is and takes no part in the choice."""
+    names settings that must stay; a term whose share is fixed is left as it is and takes no part in the choice. Shapes of a
+    term that the budget has no time for are not tried."""
     if choice.fitted is None or (part.width < 2) or {"item_weight", "filter_weight"} <= fixed:
         return choice
     (model, listeners), settings = choice.fitted, choice.settings
+    budget = budget or Budget()
     terms = terms or Terms(part, device, settings, fixed)
     terms.prepare()
     trials = _Trials(part, validation, device, k)
@@ -141,16 +145,18 @@ def add_terms(
     working(f"choosing the terms' shares, by {len(trials.rows):,} listeners")
 
     def consider(
-        rest: Tensor, shapes: Iterable[tuple[dict[str, float], Tensor]], name: str, kept: Tensor, start: float
+        rest: Tensor, shapes: Iterable[tuple[dict[str, float], Tensor]], name: str, kept: Tensor, start: float, share: float
     ) -> Tensor:
         nonlocal settings, best
         limit = best * EARNS if getattr(settings, name) == 0 else best
         for shape, term in shapes:
-            found, share = trials.climb(rest, term, start, limit)
-            if share:
+            if budget.over(share, f"shapes of {name}"):
+                break
+            found, weight = trials.climb(rest, term, start, limit)
+            if weight:
                 best = limit = found
-                settings, start = settings.changed(**shape, **{name: share}), share
-                kept = share * term
+                settings, start = settings.changed(**shape, **{name: weight}), weight
+                kept = weight * term
         return kept
 
     def item_terms(ridges: Iterable[float]) -> Iterator[tuple[dict[str, float], Tensor]]:
@@ -166,10 +172,10 @@ def add_terms(
             yield {"filter_rank": rank, "filter_degree": degree}, shaped.listeners(history) @ shaped.outputs().T
 
     if "item_weight" not in fixed:
-        items = consider(factors, item_terms(terms.neighbours), "item_weight", items, 0.5)
+        items = consider(factors, item_terms(terms.neighbours), "item_weight", items, 0.5, ITEMS_UNTIL)
     if "filter_weight" not in fixed:
-        low = consider(factors + items, filter_terms(), "filter_weight", low, 0.35)
+        low = consider(factors + items, filter_terms(), "filter_weight", low, 0.35, 1.0)
         if "item_weight" not in fixed and settings.filter_weight and settings.item_weight:
             # Not the ridge: beside the filter any will do on a few listeners, and few of them on many.
-            consider(factors + low, item_terms((settings.item_ridge,)), "item_weight", items, settings.item_weight)
+            consider(factors + low, item_terms((settings.item_ridge,)), "item_weight", items, settings.item_weight, 1.0)
     return Choice(settings, choice.quality * best / max(base, 1e-12), choice.fitted) if best > base else choice

@@ -12,32 +12,45 @@ from .blend import Blend, combined
 from .ials import Model, Settings, train
 from .metrics import rank_all
 from .pairs import Pairs
-from .runtime import Ticker, say, working
+from .runtime import Budget, Ticker, say, working
 from .terms import Choice, Terms, add_terms, quality
 
 PATIENCE, MOST_SWEEPS = 2, 16
 TRIAL_RANK, TRIAL_SWEEPS, TRIAL_A0 = 64, 8, (0.03, 0.1, 0.3)
+A0_UNTIL, SWEEPS_UNTIL = 0.5, 0.8  # shares of a budget
 
 
 def choose_sweeps(
-    train_part: Pairs, validation: Pairs, settings: Settings, device: torch.device, k: int = 20
+    train_part: Pairs,
+    validation: Pairs,
+    settings: Settings,
+    device: torch.device,
+    k: int = 20,
+    budget: Budget | None = None,
+    share: float = 1.0,
 ) -> Choice:
-    """Trains until the quality on `validation` has not risen for `PATIENCE` sweeps, `settings.sweeps` at most. More sweeps
-    than that fit the training part better and the listener worse. Without validation pairs the settings stay."""
+    """Trains until the quality on `validation` has not risen for `PATIENCE` sweeps, `settings.sweeps` at most, and no longer
+    than this share of the budget, but for one sweep. More sweeps than that fit the training part better and the listener
+    worse. Without validation pairs the settings stay."""
     if not validation.count:
         return Choice(settings, float("nan"))
     best, best_sweep = -1.0, settings.sweeps
     fitted: tuple[Model, Tensor] | None = None
+    ended = time.perf_counter()
     tell = Ticker(working)
 
     def judge(sweep: int, model: Model, listeners: Tensor) -> bool:
-        nonlocal best, best_sweep, fitted
+        nonlocal best, best_sweep, fitted, ended
         score = combined(Blend(model), listeners, train_part)
         found = quality(rank_all(score, validation, train_part, k, device, with_auc=False))
         tell(f"rank={settings.rank} a0={settings.a0:g} ridge={settings.ridge:g}: quality {found:.4f} after sweep {sweep}")
         if found > best:
             best, best_sweep, fitted = found, sweep, (model, listeners)
-        return sweep - best_sweep >= PATIENCE
+        before, ended = ended, time.perf_counter()
+        if sweep - best_sweep >= PATIENCE or sweep == settings.sweeps:
+            return True
+        # The first has all that is done once.
+        return budget is not None and budget.over(share, f"sweeps at rank {settings.rank}", sweep > 1 and ended - before)
 
     train(train_part, settings, device, judge)
     return Choice(settings.changed(sweeps=best_sweep), best, fitted)
@@ -55,13 +68,26 @@ def choose(
 
 
 def _with_a0(
-    train_part: Pairs, validation: Pairs, start: Settings, device: torch.device, fixed: frozenset[str]
+    train_part: Pairs,
+    validation: Pairs,
+    start: Settings,
+    device: torch.device,
+    fixed: frozenset[str],
+    budget: Budget | None = None,
 ) -> Settings:
     if "a0" in fixed or not validation.count:
         return start
     small = start.changed(rank=min(start.rank, TRIAL_RANK), sweeps=min(start.sweeps, TRIAL_SWEEPS))
-    trials = [choose_sweeps(train_part, validation, small.changed(a0=a0), device) for a0 in TRIAL_A0]
-    return start.changed(a0=max(trials, key=lambda trial: trial.quality).settings.a0)
+    trials: list[Choice] = []
+    took = 0.0
+    for a0 in TRIAL_A0:
+        if budget is not None and budget.over(A0_UNTIL, "trials of a0", took):
+            break
+        before = time.perf_counter()
+        trials.append(choose_sweeps(train_part, validation, small.changed(a0=a0), device))
+        took = time.perf_counter() - before
+    best = max(trials, key=lambda trial: trial.quality, default=Choice(start, 0.0))
+    return start.changed(a0=best.settings.a0)
 
 
 def search(
@@ -75,18 +101,25 @@ def search(
 ) -> Choice:
     """Coordinate search from the default choice within a time budget: one setting at a time is moved while the quality rises,
     with smaller steps each round. A trial that would not end within the budget is not begun, and what is found must beat
-    the default with the terms beside both. The default itself is finished whatever the budget. `fixed` names settings
-    that must stay."""
+    the default with the terms beside both. Where the budget is too short for the default, trials of a0, sweeps and shapes of
+    the terms are left out, which is said; the least is to fit the terms and one sweep. `fixed` names settings that must
+    stay."""
     began = time.perf_counter()
-    start = _with_a0(train_part, validation, start, device, fixed)
-    best = first = choose_sweeps(train_part, validation, start, device, k)
-    slowest = {start.rank: time.perf_counter() - began}
     terms = Terms(train_part, device, start, fixed)
     terms.prepare()
+    budget = Budget(seconds - (time.perf_counter() - began))
+    start = _with_a0(train_part, validation, start, device, fixed, budget)
     before = time.perf_counter()
-    standard = add_terms(train_part, validation, best, device, fixed, k, terms)
-    deadline = began + seconds - 1.2 * (time.perf_counter() - before)  # shares are chosen once more at the end
+    best = first = choose_sweeps(train_part, validation, start, device, k, budget, SWEEPS_UNTIL)
+    slowest = {start.rank: time.perf_counter() - before}
+    before = time.perf_counter()
+    standard = add_terms(train_part, validation, best, device, fixed, k, terms, budget)
+    deadline = budget.end - 1.2 * (time.perf_counter() - before)  # shares are chosen once more at the end
     say(f"tune: quality={standard.quality:.4f} by default {_text(standard.settings)}")
+    if budget.missing:
+        took = time.perf_counter() - began
+        say(f"tune: {seconds:g} s are too few even for the default; left out after {took:.0f} s: {', '.join(budget.missing)}")
+        return standard
     for trial in _trials(lambda: best.settings, start.sweeps, train_part, fixed):
         before = time.perf_counter()
         if before + slowest.get(trial.rank, 0.0) > deadline:

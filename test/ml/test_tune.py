@@ -25,27 +25,52 @@ def halves() -> tuple[Pairs, Pairs]:
 
 
 class Clock:
-    """Every training takes ten seconds, nothing else any."""
+    """Every training takes ten seconds, of a rank above 16 thirty, nothing else any."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.now, self.trained, real = 0.0, 0, tune.choose_sweeps
+        self.now, self.ranks, real = 0.0, [], tune.choose_sweeps
 
-        def counted(*arguments):
-            self.now, self.trained = self.now + 10, self.trained + 1
-            return real(*arguments)
+        def counted(part, validation, settings, *arguments):
+            self.now += 10 if settings.rank <= 16 else 30
+            self.ranks.append(settings.rank)
+            return real(part, validation, settings, *arguments)
 
         monkeypatch.setattr(tune, "choose_sweeps", counted)
         monkeypatch.setattr(tune.time, "perf_counter", lambda: self.now)
 
 
-def test_without_time_for_a_trial_the_default_is_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_time_for_a_trial_the_default_is_the_answer(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
     part, validation = halves()
+    monkeypatch.setattr(tune, "TRIAL_RANK", 16)
     start = default_settings(part).changed(sweeps=4)
     default = choose(part, validation, start, CPU)
     clock = Clock(monkeypatch)
-    found = search(part, validation, start, CPU, 0.0)
+    found = search(part, validation, start, CPU, 80.0)
     assert found.settings == default.settings and found.quality == pytest.approx(default.quality)
-    assert clock.trained == len(tune.TRIAL_A0) + 1
+    assert clock.ranks == [16] * len(tune.TRIAL_A0) + [32]
+    assert "left out" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("seconds", "ranks", "missing"),
+    [
+        (0.0, [32], "trials of a0, sweeps at rank 32, shapes of item_weight, shapes of filter_weight"),
+        (39.0, [16, 32], "trials of a0, sweeps at rank 32, shapes of item_weight, shapes of filter_weight"),
+        (47.0, [16, 16, 32], "trials of a0, sweeps at rank 32, shapes of item_weight, shapes of filter_weight"),
+        (59.0, [16, 16, 32], "trials of a0, sweeps at rank 32"),
+    ],
+)
+def test_a_budget_too_short_for_the_default_leaves_out_what_it_must_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, seconds: float, ranks: list[int], missing: str
+) -> None:
+    part, validation = halves()
+    monkeypatch.setattr(tune, "TRIAL_RANK", 16)
+    clock = Clock(monkeypatch)
+    found = search(part, validation, default_settings(part).changed(sweeps=4), CPU, seconds)
+    assert clock.ranks == ranks and found.settings.sweeps == 1 and found.quality > 0
+    assert f"{seconds:g} s are too few even for the default; left out after {clock.now:.0f} s: {missing}\n" in capsys.readouterr().out
 
 
 def test_no_trial_is_begun_that_would_outlast_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,7 +78,7 @@ def test_no_trial_is_begun_that_would_outlast_the_budget(monkeypatch: pytest.Mon
     clock = Clock(monkeypatch)
     fixed = NO_TERMS | {"a0", "rank"}  # then every trial takes as long as the default's training
     search(part, validation, Settings(rank=8, sweeps=3), CPU, 45.0, fixed)
-    assert (clock.now, clock.trained) == (40.0, 4)
+    assert (clock.now, len(clock.ranks)) == (40.0, 4)
 
 
 def test_what_is_found_is_never_below_the_default_and_can_be_above(monkeypatch: pytest.MonkeyPatch) -> None:
