@@ -29,38 +29,9 @@ const unsure: Test = () => false;
 /** Formats that are their pattern and nothing more. */
 const PATTERNS: readonly unknown[] = ["regex", "datetime"];
 
-const checkTests: Readonly<Record<string, (definition: Definition) => Test>> = {
-  string_format: ({ format, pattern }) =>
-    pattern && PATTERNS.includes(format) && !pattern.global && !pattern.sticky
-      ? (value) => pattern.test(value as string)
-      : unsure,
-  // The schema counts code points: at least half as many as here, and at most as many.
-  min_length:
-    ({ minimum }) =>
-    (value) =>
-      (value as string).length >= 2 * minimum! - 1,
-  max_length:
-    ({ maximum }) =>
-    (value) =>
-      (value as string).length <= maximum!,
-  greater_than: ({ value: least, inclusive }) =>
-    typeof least !== "number"
-      ? unsure
-      : inclusive
-        ? (value) => (value as number) >= least
-        : (value) => (value as number) > least,
-  less_than: ({ value: most, inclusive }) =>
-    typeof most !== "number"
-      ? unsure
-      : inclusive
-        ? (value) => (value as number) <= most
-        : (value) => (value as number) < most,
-  number_format: ({ format }) => (format === "safeint" ? Number.isSafeInteger : unsure),
-};
-
 const typeTests: Readonly<Record<string, (definition: Definition) => Test>> = {
-  string: (definition) => checked((value) => typeof value === "string", definition),
-  number: (definition) => checked(Number.isFinite, definition),
+  string: stringTest,
+  number: numberTest,
   literal: ({ values }) => {
     const [only] = values!;
     return values!.length === 1 ? (value) => value === only : (value) => values!.includes(value);
@@ -77,16 +48,53 @@ const typeTests: Readonly<Record<string, (definition: Definition) => Test>> = {
   union: unionTest,
 };
 
-/** A type and what is asked of it besides. A format of its own (`z.int()`) is both. */
-function checked(type: Test, definition: Definition): Test {
-  const tests = [...(definition.check ? [definition] : []), ...(definition.checks ?? []).map(definitionOf)].map(
-    (check) => checkTests[check.check!]?.(check) ?? unsure,
-  );
-  const [one, two, ...others] = tests;
-  if (!one) return type;
-  if (!two) return (value) => type(value) && one(value);
-  if (others.length === 0) return (value) => type(value) && one(value) && two(value);
-  return (value) => type(value) && tests.every((test) => test(value));
+/** What is asked of a value besides its type. A format of its own (`z.int()`) is both. */
+const checksOf = (definition: Definition): Definition[] => [
+  ...(definition.check ? [definition] : []),
+  ...(definition.checks ?? []).map(definitionOf),
+];
+
+// One function for all that is asked of a value: to call one for each part takes longer than the parts.
+
+function stringTest(definition: Definition): Test {
+  const patterns: RegExp[] = [];
+  let least = 0;
+  let most = Number.POSITIVE_INFINITY;
+  for (const { check, format, pattern, minimum, maximum } of checksOf(definition)) {
+    if (check === "string_format" && pattern && PATTERNS.includes(format) && !pattern.global && !pattern.sticky)
+      patterns.push(pattern);
+    // The schema counts code points: at least half as many as here, and at most as many.
+    else if (check === "min_length") least = Math.max(least, 2 * minimum! - 1);
+    else if (check === "max_length") most = Math.min(most, maximum!);
+    else return unsure;
+  }
+  const [pattern] = patterns;
+  if (!pattern) return (value) => typeof value === "string" && value.length >= least && value.length <= most;
+  if (patterns.length > 1) return unsure;
+  return (value) => typeof value === "string" && value.length >= least && value.length <= most && pattern.test(value);
+}
+
+function numberTest(definition: Definition): Test {
+  let whole = false;
+  let [least, above] = [Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  let [most, below] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+  for (const { check, format, value, inclusive } of checksOf(definition)) {
+    if (check === "number_format" && format === "safeint") whole = true;
+    else if (typeof value !== "number") return unsure;
+    else if (check === "greater_than" && inclusive) least = Math.max(least, value);
+    else if (check === "greater_than") above = Math.max(above, value);
+    else if (check === "less_than" && inclusive) most = Math.min(most, value);
+    else if (check === "less_than") below = Math.min(below, value);
+    else return unsure;
+  }
+  // NaN and the infinities are neither above nor below.
+  return (value) =>
+    typeof value === "number" &&
+    value >= least &&
+    value <= most &&
+    value > above &&
+    value < below &&
+    (!whole || Number.isSafeInteger(value));
 }
 
 /** An object with these fields and no others. */
@@ -95,7 +103,9 @@ function objectTest({ shape, catchall, checks }: Definition): Test {
   const fields = new Map(
     Object.entries(shape!).map(([name, schema]) => [
       name,
-      { test: quickCheck(schema), counts: definitionOf(schema).type === "optional" ? 0 : 1 },
+      definitionOf(schema).type === "optional"
+        ? { test: quickCheck(definitionOf(schema).innerType!), counts: 0 }
+        : { test: quickCheck(schema), counts: 1 },
     ]),
   );
   const required = [...fields.values()].reduce((sum, { counts }) => sum + counts, 0);
@@ -104,7 +114,9 @@ function objectTest({ shape, catchall, checks }: Definition): Test {
     let found = 0;
     for (const name in value) {
       const field = fields.get(name);
-      if (field === undefined || !field.test((value as Record<string, unknown>)[name])) return false;
+      if (field === undefined) return false;
+      const sent = (value as Record<string, unknown>)[name];
+      if (!field.test(sent) && (sent !== undefined || field.counts > 0)) return false;
       found += field.counts;
     }
     return found === required;
