@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { eventReader } from "./event-versions";
+import { isoTime } from "./iso-time";
 import { DEFAULT_LIMITS, type Limits } from "./limits";
 import { ID } from "./release";
 
@@ -152,7 +153,7 @@ export function rulesOf(limits: Limits): EventRules {
     const parsed = parse(sent);
     if (!parsed.ok) return { ok: false, fault: faultOf(parsed.issue) };
     const { event } = parsed;
-    const time = Date.parse(event.time);
+    const time = isoTime(event.time);
     const arrival = now.getTime();
     if (time > arrival + aheadSeconds * 1000) {
       return wrongTime(`must be at most ${timeText(aheadSeconds)} after the server's clock, ${now.toISOString()}`);
