@@ -1,10 +1,10 @@
 import type { ColumnChunk, ColumnMetaData } from "hyparquet";
-import { ByteWriter } from "hyparquet-writer";
+import type { ByteWriter } from "hyparquet-writer";
 import { writePageHeader } from "hyparquet-writer/src/datapage.js";
-import { writeRleBitPackedHybrid } from "hyparquet-writer/src/encoding.js";
-import { snappyCompress } from "hyparquet-writer/src/snappy.js";
 import type { ParquetColumn } from "./parquet";
+import { packed } from "./parquet-runs";
 import { boundsOf, type Dictionary, dictionaryOf, KINDS, type Kind, type Value } from "./parquet-values";
+import { snappy } from "./snappy";
 
 type Codec = "SNAPPY" | "UNCOMPRESSED";
 type PageHeader = Parameters<typeof writePageHeader>[1];
@@ -12,14 +12,6 @@ type PageHeader = Parameters<typeof writePageHeader>[1];
 /** Rows of a page, as parquet-java's `parquet.page.row.count.limit`. */
 const PAGE_ROWS = 20_000;
 const NOTHING: Uint8Array = new Uint8Array();
-
-/** Numbers as runs of equal ones and groups of eight, of `width` bits each. */
-function packed(numbers: Uint32Array | Uint8Array, width: number, before: readonly number[] = []): Uint8Array {
-  const writer = new ByteWriter();
-  for (const byte of before) writer.appendUint8(byte);
-  writeRleBitPackedHybrid(writer, numbers, width);
-  return writer.getBytes();
-}
 
 /** Appends pages to a file and keeps account of them. */
 class Pages {
@@ -38,7 +30,7 @@ class Pages {
     body: Uint8Array,
     levels = NOTHING,
   ) {
-    const compressed = this.codec === "SNAPPY" ? snappyCompress(body) : body;
+    const compressed = this.codec === "SNAPPY" ? snappy(body) : body;
     const start = this.writer.offset;
     writePageHeader(this.writer, {
       ...header,
@@ -55,11 +47,22 @@ class Pages {
   }
 }
 
-/** Of each row: whether it has a value. */
-function levelsOf(cells: readonly unknown[]): Uint8Array {
-  const levels = new Uint8Array(cells.length);
-  for (let i = 0; i < cells.length; i++) if (cells[i] !== null && cells[i] !== undefined) levels[i] = 1;
-  return levels;
+const isNull = (cell: unknown): boolean => cell === null || cell === undefined;
+
+/** The cells that hold something and, of each row, whether it is one of them. */
+function withoutNulls(cells: readonly unknown[]): { readonly filled: readonly unknown[]; readonly levels: Uint8Array } {
+  const levels = new Uint8Array(cells.length).fill(1);
+  let nulls = 0;
+  for (let i = 0; i < cells.length; i++) {
+    if (isNull(cells[i])) {
+      levels[i] = 0;
+      nulls++;
+    }
+  }
+  if (nulls === 0) return { filled: cells, levels };
+  const filled: unknown[] = [];
+  if (nulls < cells.length) for (let i = 0; i < cells.length; i++) if (!isNull(cells[i])) filled.push(cells[i]);
+  return { filled, levels };
 }
 
 function ones(levels: Uint8Array): number {
@@ -76,14 +79,14 @@ const WORTH = 7 / 8;
 function codecFor(kind: Kind, values: readonly Value[], dictionary: Dictionary | undefined): Codec {
   if (dictionary || values.length <= SAMPLE) return "SNAPPY";
   const sample = kind.plain(values.slice(0, SAMPLE));
-  return snappyCompress(sample).length <= WORTH * sample.length ? "SNAPPY" : "UNCOMPRESSED";
+  return snappy(sample).length <= WORTH * sample.length ? "SNAPPY" : "UNCOMPRESSED";
 }
 
 /** Values of one page in the encoding that makes them shortest, or nearly. */
 function encoded(kind: Kind, values: readonly Value[], dictionary: Dictionary | undefined, from: number, to: number) {
   if (dictionary) {
     const { places, width } = dictionary;
-    return { encoding: "RLE_DICTIONARY", body: packed(places.subarray(from, to), width, [width]) } as const;
+    return { encoding: "RLE_DICTIONARY", body: packed(places.subarray(from, to), width, width) } as const;
   }
   const some = from === 0 && to === values.length ? values : values.slice(from, to);
   return { encoding: "PLAIN", body: kind.plain(some) } as const;
@@ -98,8 +101,7 @@ function encoded(kind: Kind, values: readonly Value[], dictionary: Dictionary | 
 export function columnChunk(writer: ByteWriter, column: ParquetColumn, cells: readonly unknown[]): ColumnChunk {
   const { name, type, nullable = false } = column;
   const kind = KINDS[type];
-  const levels = nullable ? levelsOf(cells) : undefined;
-  const filled = levels?.includes(0) ? cells.filter((_, i) => levels[i] === 1) : cells;
+  const { filled, levels } = nullable ? withoutNulls(cells) : { filled: cells, levels: undefined };
   const values = kind.read(filled);
   if (typeof values === "number") throw new Error(`column ${name}: ${filled[values]} is no ${type}`);
 

@@ -115,7 +115,7 @@ export const KINDS: Readonly<Record<ParquetColumn["type"], Kind>> = {
       const times: number[] = [];
       for (let i = 0; i < cells.length; i++) {
         const cell = cells[i];
-        const time = cell instanceof Date ? cell.getTime() : cell;
+        const time = typeof cell !== "number" && cell instanceof Date ? cell.getTime() : cell;
         if (!Number.isSafeInteger(time)) return i;
         times.push(time as number);
       }
