@@ -2,7 +2,7 @@
 
 Both are tuned on the same validation part, then trained on all of the training part with the test part unseen; time spent
 on tuning and on judging is not counted, packing the data is. Data are listeners of mixed tastes with long-tailed
-popularity, or adjacency lists given as --train and --test.
+popularity, or adjacency lists given as --train and --test, without the second.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import scipy.sparse
 import threadpoolctl
 import torch
 from segue_ml.data import adjacency_pairs, read_adjacency
+from segue_ml.errors import SegueError
 from segue_ml.evaluate import random_holdout
 from segue_ml.ials import Settings, default_settings, train
 from segue_ml.metrics import rank_all
@@ -199,8 +200,10 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--scale", type=float, default=1.0, help="size of made-up data")
     options = parser.parse_args()
+    if bool(options.train) != bool(options.test):
+        parser.error("--train and --test go together")
     set_up(CPU, options.threads)
-    if options.train and options.test:
+    if options.train:
         known, relevant = adjacency_pairs(
             read_adjacency(options.train, "--train"), read_adjacency(options.test, "--test")
         )
@@ -210,8 +213,12 @@ def main() -> None:
         hidden = np.random.default_rng(1).random(whole.count) < 0.2
         known, relevant = whole.where(~hidden), whole.where(hidden)
     compare(known, relevant, options.threads)
-    growth(options.scale)
+    if not options.train:
+        growth(options.scale)
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except SegueError as error:
+        sys.exit(f"bench:train: {error}")
