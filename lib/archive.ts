@@ -18,13 +18,14 @@ export function filesUnder(root: string, keep: (path: string) => boolean): strin
  * A tar archive of text files under `root`, the same bytes wherever it is made: no owner, no times, line ends of Unix. Libraries for it
  * work in streams, for which synth cannot wait.
  * https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html#tag_20_92_13_06
- * @param names of files that are called otherwise in the archive, by path
+ * @param made texts that are in the archive and no files, by path
  * @throws Error when a name is longer than the 100 bytes that the header holds
  */
-export function tar(root: string, paths: readonly string[], names: Readonly<Record<string, string>> = {}): Buffer {
-  const blocks = paths.flatMap((path) => {
-    const body = Buffer.from(readFileSync(join(root, path), "utf8").replaceAll("\r\n", "\n"));
-    return [header(names[path] ?? path, body.length), body, Buffer.alloc((512 - (body.length % 512)) % 512)];
+export function tar(root: string, paths: readonly string[], made: Readonly<Record<string, string>> = {}): Buffer {
+  const read = (path: string): [string, string] => [path, readFileSync(join(root, path), "utf8")];
+  const blocks = [...paths.map(read), ...Object.entries(made)].flatMap(([path, text]) => {
+    const body = Buffer.from(text.replaceAll("\r\n", "\n"));
+    return [header(path, body.length), body, Buffer.alloc((512 - (body.length % 512)) % 512)];
   });
   return Buffer.concat([...blocks, Buffer.alloc(1024)]);
 }

@@ -141,6 +141,9 @@ export function computeMistakes({ training, tuning, scoring }: z.output<typeof c
   if (elsewhere) {
     refuse(["training", "hyperparameters", elsewhere], hyperparameters[elsewhere], "model.newArtists sets it");
   }
+  if ("ranker" in hyperparameters) {
+    refuse(["training", "hyperparameters", "ranker"], hyperparameters.ranker, "model.ranker sets it");
+  }
   const tracked = Object.keys(hyperparameters).find((name) => name.startsWith("tracking-"));
   if (tracked) refuse(["training", "hyperparameters", tracked], hyperparameters[tracked], "tracking.mlflow sets it");
   if (tuning && tuning.parallel > tuning.jobs) {

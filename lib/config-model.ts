@@ -15,8 +15,19 @@ export const model = z.strictObject({
       days: z.number().min(1).max(3650).default(14),
     })
     .prefault({}),
+  /**
+   * A second stage that puts the best 200 artists of each listener into another order, by what LightGBM learns: never, where it beats the
+   * first stage on the holdout, or always. Training then has a network, to install LightGBM when it starts: docs/model.md.
+   */
+  ranker: z.enum(["off", "when-better", "on"]).default("off"),
 });
 
 /** Names of `ml/train.py`'s options, and what they are set to. */
-export const modelParameters = ({ newArtists }: z.output<typeof model>): Record<string, string> =>
-  Object.fromEntries(Object.entries(newArtists).map(([name, value]) => [`new-artists-${name}`, String(value)]));
+export const modelParameters = ({ newArtists, ranker }: z.output<typeof model>): Record<string, string> => ({
+  ...Object.fromEntries(Object.entries(newArtists).map(([name, value]) => [`new-artists-${name}`, String(value)])),
+  ...(ranker !== "off" && { ranker }),
+});
+
+/** Under `ml/`: what the job installs for the second stage. */
+export const modelRequirements = ({ ranker }: z.output<typeof model>): string[] =>
+  ranker === "off" ? [] : ["ranker/requirements.txt"];

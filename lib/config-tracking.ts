@@ -59,5 +59,5 @@ export const trackingParameters = ({ mlflow }: Tracking): Record<string, string>
     : {};
 
 /** Under `ml/`: what the job installs to write there. SageMaker's plug-in answers for every address, so that other servers go without. */
-export const trackingRequirements = ({ mlflow }: Tracking): string | undefined =>
-  mlflow && (mlflow.trackingServerArn ? "tracking/sagemaker.txt" : "tracking/mlflow.txt");
+export const trackingRequirements = ({ mlflow }: Tracking): string[] =>
+  mlflow ? [mlflow.trackingServerArn ? "tracking/sagemaker.txt" : "tracking/mlflow.txt"] : [];

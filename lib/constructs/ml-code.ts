@@ -15,7 +15,7 @@ export const trainProgram = "train.py";
 /**
  * The Python code of `ml/` as one `.tar.gz`: CDK's own folder assets are .zip, which the training toolkit cannot open. Its
  * name is a digest of what is in it, so that the same code is the same object, from whatever machine.
- * @param requirements a file of the folder with packages that the training toolkit is to install before it starts the program
+ * @param requirements files of the folder with packages that the training toolkit is to install before it starts the program
  * @throws Error at synth when `ml/train.py` is missing
  */
 export class MlCode extends Construct {
@@ -25,13 +25,14 @@ export class MlCode extends Construct {
   readonly submitDirectory: string;
   private readonly asset: Asset;
 
-  constructor(scope: Construct, id: string, folder: string, requirements?: string) {
+  constructor(scope: Construct, id: string, folder: string, requirements: readonly string[] = []) {
     super(scope, id);
     if (!existsSync(join(folder, trainProgram))) throw new Error(`${join(folder, trainProgram)} is missing`);
     const content = tar(
       folder,
-      filesUnder(folder, (path) => /\.py$|(^|\/)serve\.sh$/.test(path) || path === requirements),
-      requirements ? { [requirements]: "requirements.txt" } : {},
+      filesUnder(folder, (path) => /\.py$|(^|\/)serve\.sh$/.test(path) || requirements.includes(path)),
+      // The toolkit looks for this name.
+      requirements.length > 0 ? { "requirements.txt": requirements.map((path) => `-r ${path}\n`).join("") } : {},
     );
     const assetHash = createHash("sha256").update(content).digest("hex");
     const staging = mkdtempSync(join(tmpdir(), "segue-"));

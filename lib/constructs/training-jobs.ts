@@ -3,8 +3,8 @@ import type { CustomState } from "aws-cdk-lib/aws-stepfunctions";
 import type { Construct } from "constructs";
 import type { EnvironmentConfig } from "../config";
 import { tunedRanges } from "../config-compute";
-import { modelParameters } from "../config-model";
-import { trackingParameters } from "../config-tracking";
+import { modelParameters, modelRequirements } from "../config-model";
+import { trackingParameters, trackingRequirements } from "../config-tracking";
 import { trainingTables } from "./job-roles";
 import { expression, literal } from "./jsonata";
 import { trainProgram } from "./ml-code";
@@ -29,6 +29,12 @@ const severalProcesses = ({ compute: { training } }: EnvironmentConfig) =>
 /** How long a training may take with its waiting. */
 const longest = ({ compute: { training } }: EnvironmentConfig) =>
   Math.max(training.maxRuntimeMinutes, training.maxWaitMinutes ?? 0);
+
+/** Files under `ml/` with what the job installs when it starts. */
+export const requirements = ({ model, tracking }: EnvironmentConfig): string[] => [
+  ...trackingRequirements(tracking),
+  ...modelRequirements(model),
+];
 
 /** What a training and a tuning ask for alike: hyperparameters apart, as the one has them elsewhere than the other. */
 function common({ config, lake, code, roles, key }: RunJobsProps) {
@@ -75,8 +81,8 @@ function common({ config, lake, code, roles, key }: RunJobsProps) {
           ),
         }
       : { StoppingCondition: { MaxRuntimeInSeconds: maxRuntimeMinutes * 60 } }),
-    // What is tracked elsewhere needs a way there.
-    EnableNetworkIsolation: config.tracking.mlflow === undefined,
+    // What is tracked elsewhere needs a way there, and what is to be installed a way here.
+    EnableNetworkIsolation: requirements(config).length === 0,
     EnableInterContainerTrafficEncryption: true,
   };
   return { request, parameters };

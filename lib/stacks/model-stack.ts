@@ -6,7 +6,6 @@ import { gateEnvironment } from "../../lambdas/gate/environment";
 import { prepareRunEnvironment } from "../../lambdas/prepare-run/environment";
 import { registerEnvironment } from "../../lambdas/register/environment";
 import type { EnvironmentConfig } from "../config";
-import { trackingRequirements } from "../config-tracking";
 import { FeatureStore } from "../constructs/feature-store";
 import { SegueFunction } from "../constructs/function";
 import { Images } from "../constructs/images";
@@ -14,6 +13,7 @@ import { JobRoles } from "../constructs/job-roles";
 import { MlCode } from "../constructs/ml-code";
 import { Registry } from "../constructs/registry";
 import { Retraining } from "../constructs/retraining";
+import { requirements } from "../constructs/training-jobs";
 import { grantJobKey, grantList, grantRead, grantWrite } from "../grants";
 import type { DataStack } from "./data-stack";
 import type { ServingStack } from "./serving-stack";
@@ -30,7 +30,7 @@ export class ModelStack extends Stack {
   ) {
     super(scope, id, props);
     const images = new Images(this, "Images", config);
-    const code = new MlCode(this, "Code", join(__dirname, "../../ml"), trackingRequirements(config.tracking));
+    const code = new MlCode(this, "Code", join(__dirname, "../../ml"), requirements(config));
     const roles = new JobRoles(this, "Roles", { lake, code, images, tracking: config.tracking });
     if (key) for (const role of [roles.train, roles.score]) grantJobKey(key, role);
     const { group } = new Registry(this, "Registry", config);

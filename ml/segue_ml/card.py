@@ -37,7 +37,7 @@ Temporal holdout at {protocol["cutoff"]}, {protocol["listeners"]:,} listeners: {
 A listener's list is compared with {protocol["candidates"]:,} candidate artists.
 
 {_metrics(evaluation["metrics"])}
-{_champion(evaluation["champion"])}
+{_champion(evaluation["champion"])}{_ranker(evaluation["ranker"])}
 ### By group
 
 Recall@{k} and NDCG@{k} of the model. A group with few listeners has an uncertain figure.
@@ -72,6 +72,22 @@ def _champion(found: dict[str, Any] | None) -> str:
         for name, one in found["differences"].items()
     )
     return f"\nLess the champion {found['runId']}, listener by listener: {', '.join(said)}.\n"
+
+
+def _ranker(found: dict[str, Any] | None) -> str:
+    if found is None:
+        return ""
+    if "differences" not in found:
+        return f"\nWithout a second stage: {found['reason']}.\n"
+    said = (
+        f"{name} {one['difference']:+.4f} ({one['interval'][0]:+.4f} to {one['interval'][1]:+.4f})"
+        for name, one in found["differences"].items()
+    )
+    role = "orders the lists, here too" if found["used"] else "was tried and is not used"
+    return (
+        f"\nA second stage (LambdaRank over the first's {found['candidates']} best artists, {found['trees']} trees) {role}. "
+        f"With it less without, listener by listener: {', '.join(said)}.\n"
+    )
 
 
 def _accuracy(found: dict[str, Any] | None) -> str:

@@ -13,12 +13,14 @@ import torch
 from torch import Tensor
 
 from .blend import combined, fold_in
+from .candidates import about_at
 from .data import Dataset
 from .errors import SegueError, one_line
 from .evaluate import iso, moment
 from .export import Exported, load
 from .metrics import Ranking, ScoreRows, bootstrap
 from .pairs import Pairs
+from .ranker import Ranked
 from .runtime import say
 from .segments import EVERYBODY
 from .shown import Impressions
@@ -101,10 +103,20 @@ def scorer(
     numbers = exported.artist_numbers
     at = np.minimum(np.searchsorted(numbers, data.artist_numbers), len(numbers) - 1)
     known = numbers[at] == data.artist_numbers
-    use = known[history.columns]
-    shape = (history.height, len(numbers))
-    own = Pairs.build(history.rows[use], at[history.columns[use]], history.values[use], shape)
+
+    def theirs_of(pairs: Pairs) -> Pairs:
+        use = known[pairs.columns]
+        shape = (pairs.height, len(numbers))
+        return Pairs.build(pairs.rows[use], at[pairs.columns[use]], pairs.values[use], shape)
+
+    own = theirs_of(history)
     score = combined(exported.blend, fold_in(exported.model, own, device), own)
+    if exported.ranker is not None:
+        about = about_at(data, exported.ranker.facts, before)
+        met = theirs_of(data.pairs(data.times < before, positive=False))
+        everyone = np.ones(len(numbers), bool)
+        about = replace(about, recent=theirs_of(about.recent))
+        score = Ranked(exported.blend, exported.ranker, about, met, everyone).scorer(own, device)
     columns = torch.from_numpy(np.flatnonzero(known)).to(device)
     theirs = torch.from_numpy(at[known]).to(device)
     popular = torch.zeros(len(numbers), device=device)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +59,11 @@ class Dataset:
         if positive:
             chosen = chosen & (self.weights > 0)
         return Pairs.build(self.rows[chosen], self.columns[chosen], self.weights[chosen], self.shape)
+
+    def where(self, keep: np.ndarray) -> Dataset:
+        """The interactions where `keep` (bool [interactions]) holds, of the same listeners and artists."""
+        parts = {name: getattr(self, name)[keep] for name in ("rows", "columns", "weights", "times")}
+        return replace(self, **parts, counts={name: values[keep] for name, values in self.counts.items()})
 
 
 def read_dataset(

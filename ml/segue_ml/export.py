@@ -11,6 +11,8 @@ filter_axes.npy, filter_degrees.npy   float32 [artists, q], [artists]: the low-p
 segments.json        segment → artist numbers and scores, best first
 new_artist_numbers.npy, new_artist_factors.npy   int32 [newcomers], ascending, and float32 [newcomers, rank]: artists that few
                      know yet (newcomers.py), for the places that `newArtists` in model.json keeps for them (quota.py)
+ranker.txt, ranker_*.npy   where a second stage serves: its forest in LightGBM's text form, and what it knows of artists
+                     (candidates.py); the names of the groups are in model.json
 code/                this package and serve.sh, which the container runs
 """
 
@@ -20,22 +22,27 @@ import json
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from .blend import Blend
+from .candidates import Facts
 from .errors import SegueError
 from .evaluate import DAY, moment
+from .forest import Forest
 from .ials import Model, Ridge, Settings
 from .neighbours import Neighbours, assemble
 from .newcomers import Newcomers, positions
 from .quota import Quota
+from .ranker import Ranker
 from .segments import EVERYBODY, SegmentList
 from .spectral import LowPass
 from .worths import Worths
 
 SCHEMA_VERSION = 4
+FACTS = ("known", "trend", "age", "genres", "lifts")
 SCORE_RULE = (
     "signed square root of the score over its bound for this listener, |listener's vector| × |the catalogue's longest "
     "vector|, likewise for the low-pass term, + Σ over the listener's artists of each one's strongest item-to-item weight: "
@@ -60,6 +67,7 @@ class Exported:
     quota: Quota = Quota()
     worths: Worths = Worths()
     today: int = 0
+    ranker: Ranker | None = None
 
     @property
     def blend(self) -> Blend:
@@ -75,6 +83,7 @@ def export(
     newcomers: Newcomers | None = None,
     quota: Quota = Quota(),
     worths: Worths = Worths(),
+    ranker: Ranker | None = None,
 ) -> None:
     """Writes the model directory; `facts` (run id, counts) go into model.json. Artists without an interaction to learn
     from have no vector, unless they are newcomers, and are left out."""
@@ -123,6 +132,7 @@ def export(
         "newArtists": asdict(quota),
         "worths": asdict(worths),
         "filter": {"exponent": low.exponent, "weight": low.weight},
+        "ranker": None if ranker is None else _export_ranker(folder, ranker, trained),
         "score": {"rule": SCORE_RULE, "longest": float(np.linalg.norm(factors, axis=1).max())},
     }
     (folder / "model.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
@@ -130,6 +140,25 @@ def export(
     code = folder / "code"
     shutil.copytree(own, code / "segue_ml", ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
     shutil.copy2(own.parent / "serve.sh", code / "serve.sh")
+
+
+def _export_ranker(folder: Path, ranker: Ranker, trained: np.ndarray) -> dict[str, object]:
+    facts = ranker.facts.among(trained)
+    (folder / "ranker.txt").write_text(ranker.forest.text, encoding="utf-8")
+    for name in FACTS:
+        np.save(folder / f"ranker_{name}.npy", getattr(facts, name).cpu().numpy())
+    return {"depth": ranker.depth, "groups": facts.groups}
+
+
+def _load_ranker(folder: Path, about: dict[str, Any], device: torch.device) -> Ranker | None:
+    """None for a model without, as all were of before there was one."""
+    said = about.get("ranker")
+    if said is None:
+        return None
+    forest = Forest.read((folder / "ranker.txt").read_text(encoding="utf-8"))
+    facts = (torch.from_numpy(np.load(folder / f"ranker_{name}.npy", allow_pickle=False)) for name in FACTS)
+    groups = {str(name): int(row) for name, row in said["groups"].items()}
+    return Ranker(forest.to(device), Facts(*facts, groups).to(device), int(said["depth"])).check()
 
 
 def load(folder: Path, device: torch.device) -> Exported:
@@ -161,6 +190,7 @@ def load(folder: Path, device: torch.device) -> Exported:
         quota = Quota(**about["newArtists"]).check()
         worths = Worths(**about["worths"])
         today = moment(about["trainedOn"]["last"]) // DAY if "trainedOn" in about else 0
+        ranker = _load_ranker(folder, about, device)
         fresh, vectors = (np.load(folder / f"new_artist_{part}.npy", allow_pickle=False) for part in ("numbers", "factors"))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise SegueError(f"model: {folder} is not a model directory: {type(error).__name__}: {error}") from error
@@ -169,6 +199,8 @@ def load(folder: Path, device: torch.device) -> Exported:
     if vectors.shape != (len(fresh), len(spectrum)):
         raise SegueError(f"model: the files in {folder} do not belong together")
     if items.width != len(numbers) or len(axes) != len(numbers) or len(degrees) != len(numbers):
+        raise SegueError(f"model: the files in {folder} do not belong together")
+    if ranker is not None and not ranker.facts.fits(len(numbers)):
         raise SegueError(f"model: the files in {folder} do not belong together")
     return Exported(
         Model(torch.from_numpy(factors).to(device), torch.from_numpy(spectrum).to(device), ridge, settings, width),
@@ -181,4 +213,5 @@ def load(folder: Path, device: torch.device) -> Exported:
         quota,
         worths,
         today,
+        ranker,
     )

@@ -80,8 +80,7 @@ def _before(data: Dataset, cutoff: int, seed: int) -> Dataset:
         chosen = np.zeros(data.shape[0], bool)
         chosen[np.random.default_rng(seed).choice(active, MOST_LISTENERS, replace=False)] = True
         keep &= chosen[data.rows]
-    parts = {name: getattr(data, name)[keep] for name in ("rows", "columns", "weights", "times")}
-    return replace(data, **parts, counts={name: values[keep] for name, values in data.counts.items()})
+    return data.where(keep)
 
 
 def _judged(

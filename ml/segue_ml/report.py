@@ -30,6 +30,7 @@ def report(evaluation: dict[str, Any]) -> str:
         found = [Bar(who, values[metric], intervals[who][metric]) for who, values in metrics.items()]
         parts.append(bars(metric, found))
     parts += _champion(evaluation["champion"])
+    parts += _ranker(evaluation["ranker"])
     parts.append("<h2>Popularity bias</h2><p>Mean share of listeners who already played a listed artist.</p>")
     name = f"popularity@{k}"
     parts.append(bars(name, [Bar(who, values[name], intervals[who][name]) for who, values in metrics.items()]))
@@ -81,6 +82,24 @@ def _champion(found: dict[str, Any] | None) -> list[str]:
         f"<p>The model less {escape(found['runId'])}, which was trained until {escape(found['until'])}, listener by listener on "
         f"this holdout: {escape(said)}.</p>",
         diverging("model less champion", bars_),
+    ]
+
+
+def _ranker(found: dict[str, Any] | None) -> list[str]:
+    if found is None:
+        return []
+    if "differences" not in found:
+        return ["<h2>Second stage</h2>", f"<p>Not used: {escape(found['reason'])}.</p>"]
+    bars_ = [Bar(name, one["difference"], one["interval"]) for name, one in found["differences"].items()]
+    said = "; ".join(f"{bar.label} {bar.value:+.4f} ({_ends(bar.interval)})" for bar in bars_)
+    gains = [[one["feature"].replace("_", " "), f"{one['gain']:,.0f}"] for one in found["features"] if one["gain"] > 0]
+    return [
+        f"<h2>Second stage</h2><p>A forest of {found['trees']} trees puts the first stage's {found['candidates']} best artists into "
+        f"another order. Learned by LambdaRank from what {found['listeners']:,} listeners first played before the holdout, "
+        f"{found['stoppedBy']:,} more said when to stop. It is {'used, and' if found['used'] else 'not used, and not'} in the "
+        f"model's figures above. With it less without: {escape(said)}.</p>",
+        diverging("with the second stage less without", bars_),
+        _table(["feature", "gain"], gains),
     ]
 
 

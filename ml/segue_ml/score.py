@@ -11,6 +11,7 @@ from torch import Tensor
 
 from .best import Best
 from .blend import fold_in
+from .candidates import OLDEST, RECENT, About, Seen
 from .errors import SegueError
 from .export import Exported
 from .ials import Rows, confidence, contributions
@@ -38,7 +39,8 @@ class Scorer:
         self._stamp = {"generated_at": generated_at, "release_tag": release_tag}
         self._size = size
         self._similar = Similar(exported, size)
-        self._best = Best(exported.blend, size)
+        ranker = exported.ranker
+        self._best = Best(exported.blend, size if ranker is None else max(size, ranker.depth))
         self._strongest = None if exported.neighbours is None else exported.neighbours.strongest()
         low = exported.filter
         self._longest_filter = 0.0 if low is None else float(low.outputs().norm(dim=1).max())
@@ -88,18 +90,23 @@ class Scorer:
         """What the listeners did with artists that the model knows, weighed as training weighs it; as the features do where
         nothing would be left, as a click that is worth little is still all that is known."""
         numbers, shape = self._exported.artist_numbers, (len(requests), len(self._exported.artist_numbers))
-        tables = [request.entries for request in requests]
-        rows = np.repeat(np.arange(len(tables)), [table.shape[1] for table in tables])
-        table = np.concatenate(tables, axis=1) if tables else np.zeros((len(COLUMNS), 0))
-        columns = positions(numbers, table[0].astype(np.int64))
+        rows, entries = self._entries(requests)
+        columns = positions(numbers, entries["artists"].astype(np.int64))
         known = columns >= 0
         rows, columns = rows[known], columns[known]
-        entries = dict(zip(COLUMNS, table[:, known], strict=True))
+        entries = {name: values[known] for name, values in entries.items()}
         history = self._exported.worths.of_entries(rows, columns, entries, self._exported.today, shape)
         given = Worths().of_entries(rows, columns, entries, self._exported.today, shape)
         given = given.where(history.lengths[given.rows] == 0)
         parts = ((history.rows, given.rows), (history.columns, given.columns), (history.values, given.values))
         return Pairs.build(*(np.concatenate(both) for both in parts), shape)
+
+    def _entries(self, requests: list[Request]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """The listeners' entries one after the other: whose each is, and its COLUMNS."""
+        tables = [request.entries for request in requests]
+        rows = np.repeat(np.arange(len(tables)), [table.shape[1] for table in tables])
+        table = np.concatenate(tables, axis=1) if tables else np.zeros((len(COLUMNS), 0))
+        return rows, dict(zip(COLUMNS, table, strict=True))
 
     def _segment(self, request: Request) -> Value:
         segment = fallback(request.segment, self._exported.segments)
@@ -163,6 +170,9 @@ class Scorer:
         rows = Rows(pairs, trust, model.settings.rank, self._device)
         vectors = model.listeners(rows)
         scores, top = self._best.of(vectors, pairs, self._played(requests, numbers))
+        if self._exported.ranker is not None:
+            seen = Seen.of(vectors, pairs, self._about(requests))
+            top, scores = self._exported.ranker.reorder(self._exported.blend, seen, top, scores, self._size)
         if self._surfacing is not None:
             names = [request.name for request in requests]
             played = self._played(requests, self._exported.newcomers.numbers)
@@ -176,6 +186,23 @@ class Scorer:
             self._value(artists[row][listed[row]], scaled[row][listed[row]], sources[row][listed[row]])
             for row in range(len(requests))
         ]
+
+    def _about(self, requests: list[Request]) -> About:
+        """What the ranker is told of listeners beside their history, as about_at says it of those in training."""
+        exported, today = self._exported, self._exported.today
+        parts = [request.segment.removeprefix("@").partition("/") for request in requests]
+        groups = exported.ranker.facts.rows([age for age, _, _ in parts], [place for _, _, place in parts])
+        rows, entries = self._entries(requests)
+        days, met = entries["days"].astype(np.int64), entries["heard"] + entries["likes"] + entries["clicks"]
+        latest = np.full(len(requests), today - OLDEST, np.int64)
+        done = met + entries["skips"] > 0
+        np.maximum.at(latest, rows[done], days[done])
+        columns = positions(exported.artist_numbers, entries["artists"].astype(np.int64))
+        use = (columns >= 0) & (met > 0) & (days > today - RECENT)
+        shape = (len(requests), len(exported.artist_numbers))
+        recent = Pairs.build(rows[use], columns[use], np.ones(int(use.sum()), np.float32), shape)
+        idle = torch.from_numpy((today - latest).astype(np.float32))
+        return About(groups.to(self._device), recent, idle.to(self._device))
 
     def _bound(self, vectors: Tensor, pairs: Pairs) -> Tensor:
         """What no score of the listener can exceed: [rows, 1]."""

@@ -42,6 +42,7 @@ from .pairs import Pairs
 from .quota import Quota
 from .report import report
 from .runtime import Clock, choose_device, peak_memory, rows_that_fit, say, set_up
+from .second_stage import CHOICES, SecondStage
 from .sharded import train_packed
 from .shards import PAIRS, Spill, sampled
 from .shown import accuracy, read_impressions, sides
@@ -95,6 +96,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--new-artists-after", type=int, default=quota.after, help="places before the first new artist")
     parser.add_argument("--new-artists-listeners", type=int, default=quota.listeners, help="an artist is new with fewer")
     parser.add_argument("--new-artists-days", type=float, default=quota.days, help="an artist is new from its first listener on")
+    parser.add_argument("--ranker", choices=CHOICES, default="off", help="a second stage that puts the best candidates in order")
     parser.add_argument("--tracking-uri", default="", help="where MLflow records the training; default: nowhere")
     parser.add_argument("--tracking-experiment", default="segue", help="default: segue")
     parser.add_argument("--tune-seconds", type=float, default=0.0, help="time to search settings; 0 takes the defaults")
@@ -143,10 +145,14 @@ class _Job:
                 self.scratch = Path(tempfile.mkdtemp(prefix="segue-", dir=options.scratch))
                 self.spill = Spill(options.interactions, options.artists, self.scratch, group, options.rows_at_once)
             group.decided(lambda: self._read(min(1.0, limit / max(1, rows))))
-        settings, cutoff = group.decided(self._prepare)
+        settings, cutoff, earlier = group.decided(self._prepare)
         with clock.phase("train on the past"):
             past = self._sharded("past", settings, cutoff)
             group.decided(lambda: self._fit_past(settings, past))
+        if earlier is not None:
+            with clock.phase("train the ranker"):
+                model = self._sharded("earlier", settings, earlier)
+                group.decided(lambda: self._learn_ranker(settings, model))
         with clock.phase("evaluate"):
             group.decided(self._judge)
         with clock.phase("train on everything"):
@@ -169,6 +175,7 @@ class _Job:
         if self.spill:
             say(f"factors by {self.group.size} processes, {self.spill.total:,} interactions on disk")
         self.catalogue = Catalogue.read(options.artists)
+        self.second = SecondStage(options.ranker, self.data, self.device, options.seed)
         self.quota = Quota(
             options.new_artists_share, options.new_artists_after, options.new_artists_listeners, options.new_artists_days
         ).check()
@@ -181,7 +188,7 @@ class _Job:
             folder = folder if folder.is_dir() else None  # SageMaker makes it where the job has checkpoints
         self.checkpoints = Checkpoints(folder, identity, options.checkpoint_seconds)
 
-    def _prepare(self) -> tuple[Settings, int]:
+    def _prepare(self) -> tuple[Settings, int, int | None]:
         with self.clock.phase("split"):
             self.champion = read_champion(self.options.champion, self.device)
             until = self.champion.until if self.champion and self.champion.exported else None
@@ -197,7 +204,7 @@ class _Job:
                     say(f"eval validation-quality={choice.quality:.6f};")
                 self.checkpoints.keep_settings(settings)
         say("settings: " + " ".join(f"{name}={value:g}" for name, value in settings.as_dict().items()))
-        return settings, self.holdout.cutoff
+        return settings, self.holdout.cutoff, self.second.begin(self.holdout.cutoff, self._history)
 
     def _learn(self) -> None:
         """Weighs the interactions by what the past says. Rows that went by disk keep the weights that they came with, as
@@ -206,15 +213,20 @@ class _Job:
         if self.options.feedback == "learn" and self.spill is None:
             feedback, trials = learn(self.data, self.holdout.cutoff, self.device, self.options.seed, self.impressions)
         self.feedback = {"chosen": asdict(feedback), "trials": trials}
-        self.everything = self.data.pairs()
+        self.learned = feedback if trials else None
+        self.everything = self._history(None)
         if not trials:
             return
         # What counts as played after the cutoff stays what came.
-        history = feedback.history(self.data, self.holdout.cutoff, self.impressions)
-        self.holdout = replace(self.holdout, history=history)
-        self.everything = feedback.history(self.data, None, self.impressions)
+        self.holdout = replace(self.holdout, history=self._history(self.holdout.cutoff))
         if self.options.strength is None:
             self.options.strength = feedback.strength
+
+    def _history(self, before: int | None) -> Pairs:
+        """Positive pairs before a moment (ms), or all, as training weighs them."""
+        if self.learned is None:
+            return self.data.pairs(None if before is None else self.data.times < before)
+        return self.learned.history(self.data, before, self.impressions)
 
     def _sharded(self, name: str, settings: Settings, before: int | None) -> Model | None:
         """Factors trained by all processes; None where one trains them in its memory."""
@@ -237,6 +249,9 @@ class _Job:
     def _fit_past(self, settings: Settings, model: Model | None) -> None:
         self.past = self._fit("past", self.holdout.history, settings, model)
 
+    def _learn_ranker(self, settings: Settings, model: Model | None) -> None:
+        self.second.learn(self._fit("earlier", self.second.history, settings, model))
+
     def _fit_everything(self, settings: Settings, model: Model | None) -> None:
         self.model = self._fit("everything", self.everything, settings, model)
 
@@ -244,6 +259,7 @@ class _Job:
         holdout, seed = self.holdout, self.options.seed
         self.champion, scores = contestant(self.champion, self.data, holdout.cutoff, self.device, self.impressions)
         self.rankings = compare(self.past, holdout, self.device, K, seed, scores)
+        served, self.rankings["model"] = self.second.judge(self.past, holdout, self.rankings["model"])
         played = np.bincount(holdout.history.columns, minlength=holdout.history.width)
         everybody = int((holdout.history.lengths > 0).sum())
         self.metrics = {
@@ -254,7 +270,7 @@ class _Job:
             name: _ends(ranking.intervals(seed, played, everybody))
             for name, ranking in self.rankings.items()
         }
-        self.robustness = robustness(self.past, holdout, self.device, K, seed)
+        self.robustness = robustness(served, holdout, self.device, K, seed)
         self.surfaced = judge_quota(
             self.past.model, self.catalogue, self.quota, self.data, holdout, self.rankings["model"], seed, self.share
         )
@@ -276,7 +292,8 @@ class _Job:
             young = self.quota.young(data, int(data.times.max()) + 1, self.share)
             listeners = np.bincount(self.everything.columns, minlength=data.shape[1])
             newcomers = find_newcomers(self.model.model, data.artist_numbers, listeners, young, self.catalogue)
-            export(options.model_dir, self.model, data.artist_numbers, lists, about, newcomers, self.quota, self._worths())
+            kept = (newcomers, self.quota, self._worths(), self.second.serving(self.past, holdout))
+            export(options.model_dir, self.model, data.artist_numbers, lists, about, *kept)
         countries = np.array([place.partition("-")[0] for place in data.places], object)
         ranking = self.rankings["model"]
         attributes = {"age_group": data.age_groups, "country": countries}
@@ -293,6 +310,7 @@ class _Job:
             "robustness": self.robustness,
             "accuracy": accuracy(self.impressions, options.seed),
             "newArtists": self.surfaced,
+            "ranker": self.second.told,
             "mattered": self._mattered(),
             "feedback": self.feedback,
             "hyperparameters": settings.as_dict(),

@@ -106,6 +106,11 @@ describe("configuration", () => {
     ],
     [{ tracking: { mlflow: { uri: "ftp://x" } } }, /tracking\.mlflow\.uri: "ftp:\/\/x" is not allowed; must be http/],
     [
+      { compute: { training: { hyperparameters: { ranker: "on" } } } },
+      /hyperparameters\.ranker: "on" is not allowed; model\.ranker sets it/,
+    ],
+    [{ model: { ranker: "yes" as "on" } }, /model\.ranker: "yes" is not allowed; use one of off, when-better, on/],
+    [
       { compute: { training: { hyperparameters: { "tracking-uri": "x" } } } },
       /hyperparameters\.tracking-uri: "x" is not allowed; tracking\.mlflow sets it/,
     ],

@@ -350,6 +350,22 @@ describe("requests", () => {
     expect(asText(elsewhere)).not.toContain("mlflow");
   });
 
+  test("a training with a second stage is told so, and has a way to what it learns that with, and no more rights", async () => {
+    const ranked = templatesOf("dev", { model: { ranker: "when-better" } });
+    const { Train } = (await run(ranked)).requests as Record<string, Record<string, Record<string, string>>>;
+    const plain = (await run(dev)).requests.Train as typeof Train;
+    expect(Train).toMatchObject({ EnableNetworkIsolation: false, HyperParameters: { ranker: "when-better" } });
+    expect(plain?.HyperParameters).not.toHaveProperty("ranker");
+    const code = "sagemaker_submit_directory";
+    expect(Train?.HyperParameters?.[code]).not.toBe(plain?.HyperParameters?.[code]);
+    const rights = (templates: Templates) =>
+      JSON.stringify(resource(templates, "AWS::IAM::Role", "RolesTrain").Properties.Policies).replaceAll(
+        /[0-9a-f]{64}/g,
+        "",
+      );
+    expect(rights(ranked)).toBe(rights(dev));
+  });
+
   test("hyperparameters of the configuration are passed as text", async () => {
     const hyperparameters = { factors: 64, regularisation: 0.01 };
     const other = definition(templatesOf("dev", { compute: { training: { hyperparameters } } }));

@@ -18,6 +18,7 @@ const words: Readonly<Record<string, unknown>> = {
   "retraining.timezone": "Europe/Berlin",
   "encryption.key": "own",
   "features.engine": "glue",
+  "model.ranker": "when-better",
   "features.glue.workerType": "G.2X",
   "delivery.canary": "10-percent-5-minutes",
 };
