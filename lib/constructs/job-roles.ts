@@ -37,7 +37,8 @@ function trackingStatements({ mlflow }: Tracking): PolicyStatement[] {
 
 /**
  * What SageMaker may do for a job: pull the image, read the job's input, write its output and its logs. The container itself gets none of it,
- * as jobs run without a network and without credentials; but for a training that is tracked (`tracking.mlflow`). Training and scoring have roles of their own.
+ * as jobs run without a network and without credentials; but for a training that is tracked (`tracking.mlflow`) or learns a second
+ * stage (`model.ranker`). Training and scoring have roles of their own.
  */
 export class JobRoles extends Construct {
   readonly train: Role;

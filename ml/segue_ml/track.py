@@ -121,6 +121,9 @@ def metrics(evaluation: dict[str, Any]) -> dict[str, float]:
     beside = evaluation["champion"] or {}
     for name, one in beside.get("differences", {}).items():
         found[f"champion/{name}.difference"] = one["difference"]
+    second = evaluation.get("ranker") or {}
+    for name, one in second.get("differences", {}).items():
+        found[f"ranker/{name}.difference"] = one["difference"]
     shown = evaluation["accuracy"]
     if shown:
         low, high = shown["interval"]
