@@ -17,7 +17,7 @@ import {
   ListEventSourceMappingsCommand,
   ListFunctionsCommand,
 } from "@aws-sdk/client-lambda";
-import { ListBucketsCommand, S3Client } from "@aws-sdk/client-s3";
+import { ListBucketsCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { ListModelPackageGroupsCommand, ListModelsCommand, SageMakerClient } from "@aws-sdk/client-sagemaker";
 import { ListExecutionsCommand, ListStateMachinesCommand, SFNClient } from "@aws-sdk/client-sfn";
 import { Client } from "pg";
@@ -31,7 +31,9 @@ import { replay } from "../../laptop/demo/replay";
 import { settle } from "../../laptop/demo/settle";
 import { type CdkTarget, cdk } from "../../laptop/deploy";
 import { generate } from "../../laptop/generator";
+import type { ReplayItem } from "../../laptop/generator/world";
 import { ensurePython } from "../../laptop/python";
+import { archive } from "../support/account";
 import { readCalls } from "../support/calls";
 import { fuzz, signing, validate } from "../support/fuzz";
 import { tool } from "../support/tool";
@@ -55,7 +57,33 @@ let store: Store;
 let lake: Lake;
 const clients: { destroy(): void }[] = [];
 
-const world = generate({ seed: 7, listeners: 300, artists: 200, days: 60, maxEvents: 30_000, now: new Date() });
+const now = new Date();
+const world = generate({ seed: 7, listeners: 300, artists: 200, days: 60, maxEvents: 30_000, now });
+const events = [...world.events()];
+/** What comes before the first run, and what before the second: its holdout must have seen no event of the first. */
+const later = events.findIndex(
+  ({ event, kind }) => kind === "good" && Date.parse(event.time) > now.getTime() - 21 * 86_400_000,
+);
+
+/** Sends events, and waits until each is a row or in quarantine. */
+async function send(items: ReplayItem[]) {
+  const counters = { rows: () => store.countEvents(), quarantined: () => lake.count("quarantine/") };
+  const before = (await counters.rows()) + (await counters.quarantined());
+  const sent = await replay(api, items, () => {});
+  expect(sent.refusedGood).toBe(0);
+  await settle(before + sent.kept, counters, () => {});
+  return sent;
+}
+
+/** What an evaluation says where there was a champion, and what the gate makes of it. */
+interface Compared extends Evaluation {
+  readonly metrics: Record<"model" | "popularity" | "random" | "champion", Record<string, number>>;
+  readonly champion: { readonly runId: string; readonly until: string; readonly differences: Record<string, object> };
+}
+interface Judged {
+  readonly approved: boolean;
+  readonly rules: readonly { readonly rule: string; readonly passed: boolean; readonly text: string }[];
+}
 
 type Options = ReturnType<typeof awsOptions>;
 
@@ -108,7 +136,8 @@ describe("POST /v1/events", () => {
     type: "play",
     listenerId: "l00001",
     artistId: world.artists[0]!.artistId,
-    time: new Date().toISOString(),
+    // Long before what the second run judges by.
+    time: new Date(now.getTime() - 50 * 86_400_000).toISOString(),
     listenedSeconds: 100,
     durationSeconds: 200,
     ...changes,
@@ -166,13 +195,7 @@ describe("a run", () => {
   test(
     "turns replayed events into a release",
     async () => {
-      const before = await store.countEvents();
-      const sent = await replay(api, world.events(), () => {});
-      expect(sent.refusedGood).toBe(0);
-      expect(sent.duplicates).toBeGreaterThan(0);
-      const counters = { rows: () => store.countEvents(), quarantined: () => lake.count("quarantine/") };
-      await settle(before + sent.kept, counters, () => {});
-
+      expect((await send(events.slice(0, later))).duplicates).toBeGreaterThan(0);
       const run = await followRun(account, deployment.stateMachineArn, quiet);
       expect({ status: run.status, error: run.error, cause: run.cause }).toEqual({
         status: "SUCCEEDED",
@@ -431,6 +454,63 @@ describe("a deployment", () => {
     // As it was published, before the update to three days.
     expect(championDays).toBeCloseTo(0.9 * 7, 1);
   });
+
+  test(
+    "compares what it trains with what serves, on one holdout, and replaces it where that is better",
+    async () => {
+      const { release: champion } = await lake.json<{ release: string }>("releases/champion.json");
+      // The first account was erased.
+      const erased = world.accounts[0]!.listenerId;
+      await send(events.slice(later).filter(({ event }) => event.listenerId !== erased));
+      const run = await followRun(account, deployment.stateMachineArn, quiet);
+      expect({ status: run.status, cause: run.cause, end: run.states.at(-1)?.name }).toEqual({
+        ...{ status: "SUCCEEDED", cause: undefined, end: "Done" },
+      });
+      const { release } = await lake.json<{ release: string }>("releases/champion.json");
+      expect(release > champion).toBe(true);
+      const evaluation = await lake.json<Compared>(`runs/${release}/evaluation.json`);
+      expect(evaluation.champion).toMatchObject({ runId: champion, compared: true });
+      expect(evaluation.champion.until < evaluation.protocol.cutoff).toBe(true);
+      expect(evaluation.metrics.champion["ndcg@20"]).toBeGreaterThan(evaluation.metrics.popularity["ndcg@20"]!);
+      const { rules } = await lake.json<Judged>(`runs/${release}/gate.json`);
+      const against = rules.filter(({ rule }) => rule.endsWith(" against champion"));
+      expect(against.map(({ rule }) => rule)).toEqual(
+        ["", " interval"].flatMap((kind) => ["recall@20", "ndcg@20"].map((name) => `${name}${kind} against champion`)),
+      );
+      for (const { text, passed } of against)
+        expect([passed, text]).toEqual([true, expect.stringMatching(/on the same holdout/)]);
+      const report = join(stateDir, "jobs", `${release}-train`, "opt/ml/output/data/report.html");
+      expect(await readFile(report, "utf8")).toContain("Beside the champion");
+
+      // The same gate refuses a model that the champion, which is now this one, is better than on their holdout.
+      const worse = { ...evaluation.champion.differences["ndcg@20"], interval: [-0.09, -0.01] };
+      const refused = await judge({
+        ...evaluation,
+        champion: { ...evaluation.champion, runId: release, differences: { "recall@20": worse, "ndcg@20": worse } },
+        metrics: { ...evaluation.metrics, champion: evaluation.metrics.model },
+      });
+      expect(refused.approved).toBe(false);
+      expect(refused.rules.filter(({ passed }) => !passed).map(({ rule }) => rule)).toEqual(
+        ["recall@20", "ndcg@20"].map((metric) => `${metric} interval against champion`),
+      );
+    },
+    minutes(3),
+  );
+
+  /** What the gate says of a training's output. */
+  async function judge(evaluation: object): Promise<Judged> {
+    const runId = "20260101t000000-00000000";
+    const outputKey = `runs/${runId}/train/${runId}-train/output/output.tar.gz`;
+    const body = await archive({ "evaluation.json": JSON.stringify({ ...evaluation, runId }) });
+    await client(S3Client).send(new PutObjectCommand({ Bucket: deployment.lakeBucket, Key: outputKey, Body: body }));
+    const lambda = client(LambdaClient);
+    const { Functions = [] } = await lambda.send(new ListFunctionsCommand({}));
+    const { FunctionName } = Functions.find((found) => /Gate/.test(found.FunctionName ?? ""))!;
+    const { Payload } = await lambda.send(
+      new InvokeCommand({ FunctionName, Payload: JSON.stringify({ runId, outputKey }) }),
+    );
+    return JSON.parse(Payload!.transformToString());
+  }
 
   test(
     "answers what its document says, whatever it is sent: no 5xx",
