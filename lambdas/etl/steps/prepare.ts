@@ -23,8 +23,8 @@ interface Place {
 }
 
 export interface Prepared {
-  /** Lines as received, by the key of their raw file. */
-  readonly raw: ReadonlyMap<string, string[]>;
+  /** Lines as received, by the key of their raw file. In bytes: text that is kept is copied by the garbage collector. */
+  readonly raw: ReadonlyMap<string, Buffer[]>;
   readonly quarantine: ReadonlyMap<string, Quarantined>;
   /** First occurrence of each event. */
   readonly rows: readonly CleanEvent[];
@@ -42,7 +42,7 @@ export interface Prepared {
  */
 export function prepare(records: readonly ReceivedRecord[], key: Buffer, rules: EventRules = defaultRules): Prepared {
   const keys = fileKeys(records);
-  const raw = new Map<string, string[]>();
+  const raw = new Map<string, Buffer[]>();
   const quarantine = new Map<string, Quarantined>();
   const seen = new Set<string>();
   const rows: CleanEvent[] = [];
@@ -57,7 +57,7 @@ export function prepare(records: readonly ReceivedRecord[], key: Buffer, rules: 
     const { shard, sequenceNumber, receivedAt } = record;
     const rawKey = keys.raw(hourOf(receivedAt));
     const lines = raw.get(rawKey) ?? [];
-    lines.push(lineOf(record));
+    lines.push(Buffer.from(lineOf(record)));
     raw.set(rawKey, lines);
 
     const read = deserialise(record);
