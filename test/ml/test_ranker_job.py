@@ -34,6 +34,7 @@ from segue_ml.score import Scorer
 from segue_ml.second_stage import SecondStage, wins
 from segue_ml.value import Value, decode
 from test_champion import packed
+from test_training import in_process
 
 CPU = torch.device("cpu")
 CHANNELS = ("interactions", "listeners", "artists")
@@ -48,13 +49,6 @@ def lightgbm() -> Path:
     return folder
 
 
-def entry(job: Job, packages: Path | None, *options: str) -> subprocess.CompletedProcess[str]:
-    """The job by its entry point, with these packages beside the laptop's."""
-    environment = {**job.environment, "PYTHONPATH": str(packages or "")}
-    command = [sys.executable, str(ML / "train.py"), *OPTIONS, *options]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200)
-
-
 def with_data(folder: Path) -> Job:
     made = Job(folder)
     for name, table in planted(listeners=500, days=40).items():
@@ -66,7 +60,9 @@ def with_data(folder: Path) -> Job:
 def ranked(tmp_path_factory: pytest.TempPathFactory, lightgbm: Path) -> Job:
     """A job with a second stage, whatever the figures say."""
     made = with_data(tmp_path_factory.mktemp("ranked"))
-    done = entry(made, lightgbm, "--ranker", "on")
+    environment = {**made.environment, "PYTHONPATH": str(lightgbm)}
+    command = [sys.executable, str(ML / "train.py"), *OPTIONS, "--ranker", "on"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr
     (made.folder / "stdout").write_text(done.stdout)
     return made
@@ -110,9 +106,9 @@ def test_the_job_says_what_the_second_stage_is_worth(ranked: Job) -> None:
     assert "ranker: recall@20" in (ranked.folder / "stdout").read_text()
 
 
-def test_same_seed_same_forest_and_facts(ranked: Job, lightgbm: Path, tmp_path: Path) -> None:
+def test_same_seed_same_forest_and_facts(ranked: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     again = with_data(tmp_path)
-    assert entry(again, lightgbm, "--ranker", "on").returncode == 0
+    assert in_process(again, monkeypatch, *OPTIONS, "--ranker", "on") == 0
     files = sorted(path.name for path in ranked.model.glob("ranker*"))
     assert files == ["ranker.txt", *(f"ranker_{name}.npy" for name in ("age", "genres", "known", "lifts", "trend"))]
     for name in files:
@@ -231,11 +227,13 @@ def test_it_learns_from_before_the_holdout_alone(ranked: Job, lightgbm: Path) ->
     assert forests[0] == forests[1]
 
 
-def test_too_little_to_learn_from_leaves_the_first_stage(lightgbm: Path, job: Job) -> None:
+def test_too_little_to_learn_from_leaves_the_first_stage(
+    lightgbm: Path, job: Job, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Of rows that go by disk a sample of listeners is judged by; here of about sixty."""
-    done = entry(job, lightgbm, "--ranker", "on", "--rows-in-memory", "1500")
-    assert done.returncode == 0, done.stderr
-    assert "interactions on disk" in done.stdout and "ranker: not used" in done.stdout
+    assert in_process(job, monkeypatch, *OPTIONS, "--ranker", "on", "--rows-in-memory", "1500") == 0
+    said = capsys.readouterr().out
+    assert "interactions on disk" in said and "ranker: not used" in said
     found = told(job)
     assert not found["used"] and "at least 100 are needed" in found["reason"]
     assert not (job.model / "ranker.txt").exists() and load(job.model, CPU).ranker is None
@@ -286,8 +284,6 @@ def test_without_the_setting_nothing_is_paid_for_it(trained: Job) -> None:
     assert told(trained) is None
     assert json.loads((trained.model / "model.json").read_text())["ranker"] is None
     assert load(trained.model, CPU).ranker is None and not list(trained.model.glob("ranker*"))
-    code = "import sys, segue_ml.training, segue_ml.serve; sys.exit('lightgbm' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ML)}, check=True, timeout=60)
 
 
 @pytest.mark.parametrize(
@@ -297,19 +293,24 @@ def test_without_the_setting_nothing_is_paid_for_it(trained: Job) -> None:
         ("raise OSError('libgomp.so.1: cannot open shared object file')", "libgomp.so.1 on Linux (package libgomp1)"),
     ],
 )
-def test_what_is_missing_is_named_in_the_failure_file(job: Job, tmp_path: Path, body: str, reason: str) -> None:
+def test_what_is_missing_is_named_in_the_failure_file(
+    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, reason: str
+) -> None:
     packages = tmp_path / "packages"
     packages.mkdir()
     (packages / "lightgbm.py").write_text(body + "\n")
-    done = entry(job, packages, "--ranker", "when-better")
+    monkeypatch.delitem(sys.modules, "lightgbm", raising=False)
+    monkeypatch.syspath_prepend(packages)
+    assert in_process(job, monkeypatch, *OPTIONS, "--ranker", "when-better") == 1
     failure = job.failure.read_text()
-    assert done.returncode == 1 and failure.startswith("--ranker") and reason in failure and "\n" not in failure
+    assert failure.startswith("--ranker") and reason in failure and "\n" not in failure
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="maps are Linux's")
-def test_pytorch_brings_the_openmp_that_lightgbm_asks_for(lightgbm: Path) -> None:
+def test_lightgbm_is_loaded_when_asked_for_and_takes_the_openmp_of_pytorch(lightgbm: Path) -> None:
     """A fresh machine has no libgomp.so.1 of its own; PyTorch's, which is loaded first, answers to that name."""
     code = (
+        "import sys, segue_ml.training, segue_ml.serve; assert 'lightgbm' not in sys.modules; "
         "from segue_ml import lambdarank; lambdarank.library(); "
         "print({line.split()[-1] for line in open('/proc/self/maps') if 'libgomp' in line})"
     )
