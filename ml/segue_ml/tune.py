@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 
@@ -18,6 +19,7 @@ from .terms import Choice, Terms, add_terms, quality
 PATIENCE, MOST_SWEEPS = 2, 16
 TRIAL_RANK, TRIAL_SWEEPS, TRIAL_A0 = 64, 8, (0.03, 0.1, 0.3)
 A0_UNTIL, SWEEPS_UNTIL = 0.5, 0.8  # shares of a budget
+BEATS = 1.01  # the best of some dozens of trials is nearly so much better than the default by chance
 
 
 def choose_sweeps(
@@ -100,8 +102,8 @@ def search(
     k: int = 20,
 ) -> Choice:
     """Coordinate search from the default choice within a time budget: one setting at a time is moved while the quality rises,
-    with smaller steps each round. A trial that would not end within the budget is not begun, and what is found must beat
-    the default with the terms beside both. Where the budget is too short for the default, trials of a0, sweeps and shapes of
+    with smaller steps each round. A trial that would not end within the budget is left out, and what is found must beat
+    the default by BEATS with the terms beside both. Where the budget is too short for the default, trials of a0, sweeps and shapes of
     the terms are left out, which is said; the least is to fit the terms and one sweep. `fixed` names settings that must
     stay."""
     began = time.perf_counter()
@@ -122,19 +124,29 @@ def search(
         return standard
     for trial in _trials(lambda: best.settings, start.sweeps, train_part, fixed):
         before = time.perf_counter()
-        if before + slowest.get(trial.rank, 0.0) > deadline:
+        if before >= deadline:
             break
+        if before + _expected(trial.rank, slowest) > deadline:
+            continue
         found = choose_sweeps(train_part, validation, trial, device, k)
         took = time.perf_counter() - before
         slowest[trial.rank] = max(took, slowest.get(trial.rank, 0.0))
-        slowest.setdefault(trial.rank * 2, 4 * took)
         if found.quality > best.quality:
             best = found
             say(f"tune: quality={best.quality:.4f} of the factors alone {_text(best.settings)}")
     if best is first:
         return standard
     tuned = add_terms(train_part, validation, best, device, fixed, k, terms)
-    return tuned if tuned.quality > standard.quality else standard
+    gain = tuned.quality / max(standard.quality, 1e-12)
+    end = "replaces it" if gain > BEATS else f"does not, as it takes {BEATS - 1:+.0%}"
+    say(f"tune: the best found is {gain - 1:+.2%} beside the default and {end}")
+    return tuned if gain > BEATS else standard
+
+
+def _expected(rank: int, slowest: dict[int, float]) -> float:
+    """Seconds of a trial, from the slowest of the nearest rank that was tried; a sweep grows with the square at most."""
+    nearest = min(slowest, key=lambda known: abs(math.log(rank / known)))
+    return slowest[nearest] * max(1.0, rank / nearest) ** 2
 
 
 def _trials(
