@@ -97,27 +97,41 @@ function numberTest(definition: Definition): Test {
     (!whole || Number.isSafeInteger(value));
 }
 
+interface Field {
+  readonly name: string;
+  readonly test: Test;
+  readonly optional: boolean;
+  /** The field that came after this one in the object before: clients name theirs in the same order each time, which saves a look-up. */
+  next?: Field;
+}
+
 /** An object with these fields and no others. */
 function objectTest({ shape, catchall, checks }: Definition): Test {
   if (!catchall || definitionOf(catchall).type !== "never" || checks?.length) return unsure;
   const fields = new Map(
-    Object.entries(shape!).map(([name, schema]) => [
-      name,
-      definitionOf(schema).type === "optional"
-        ? { test: quickCheck(definitionOf(schema).innerType!), counts: 0 }
-        : { test: quickCheck(schema), counts: 1 },
-    ]),
+    Object.entries(shape!).map(([name, schema]): [string, Field] => {
+      const { type, innerType } = definitionOf(schema);
+      const optional = type === "optional";
+      return [name, { name, test: quickCheck(optional ? innerType! : schema), optional }];
+    }),
   );
-  const required = [...fields.values()].reduce((sum, { counts }) => sum + counts, 0);
+  const required = [...fields.values()].filter(({ optional }) => !optional).length;
+  const start: Pick<Field, "next"> = {};
   return (value) => {
     if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
     let found = 0;
+    let last = start;
     for (const name in value) {
-      const field = fields.get(name);
-      if (field === undefined) return false;
+      let field = last.next;
+      if (field?.name !== name) {
+        field = fields.get(name);
+        if (field === undefined) return false;
+        last.next = field;
+      }
+      last = field;
       const sent = (value as Record<string, unknown>)[name];
-      if (!field.test(sent) && (sent !== undefined || field.counts > 0)) return false;
-      found += field.counts;
+      if (!field.test(sent) && !(field.optional && sent === undefined)) return false;
+      if (!field.optional) found++;
     }
     return found === required;
   };
