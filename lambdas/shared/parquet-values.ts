@@ -112,12 +112,12 @@ export const KINDS: Readonly<Record<ParquetColumn["type"], Kind>> = {
   TIMESTAMP: {
     physical: "INT64",
     read(cells) {
-      const times: number[] = [];
+      const times = new Array<number>(cells.length);
       for (let i = 0; i < cells.length; i++) {
         const cell = cells[i];
         const time = typeof cell !== "number" && cell instanceof Date ? cell.getTime() : cell;
         if (!Number.isSafeInteger(time)) return i;
-        times.push(time as number);
+        times[i] = time as number;
       }
       return times;
     },
