@@ -100,7 +100,7 @@ interface TunedRange {
 
 /** What a tuning looks for (`Settings` in `ml/segue_ml/ials.py`); the rest follows from the data or from validation in each training. */
 const ranges: readonly TunedRange[] = [
-  { name: "rank", type: "Integer", least: 16, most: 512, logarithmic: true },
+  { name: "rank", type: "Integer", least: 16, most: 1024, logarithmic: true },
   { name: "a0", type: "Continuous", least: 0.01, most: 1, logarithmic: true },
   { name: "ridge", type: "Continuous", least: 0.3, most: 30, logarithmic: true },
   { name: "nu", type: "Continuous", least: 0, most: 1.25, logarithmic: false },

@@ -11,7 +11,7 @@ import torch
 from .blend import fit
 from .data import adjacency_pairs, read_adjacency
 from .errors import SegueError
-from .evaluate import random_holdout
+from .evaluate import other_holdouts, random_holdout
 from .ials import SETTINGS, Settings, default_settings
 from .metrics import rank_all
 from .pairs import Pairs
@@ -81,6 +81,7 @@ def _choose(known: Pairs, options: argparse.Namespace, device: torch.device) -> 
     fixed = {name: value for name, _ in SETTINGS if (value := getattr(options, name)) is not None}
     start = default_settings(known, options.seed).changed(sweeps=MOST_SWEEPS).changed(**fixed).check()
     part, validation = random_holdout(known, options.seed)
+    more = other_holdouts(known, options.seed)
     if options.tune is not None:
-        return search(part, validation, start, device, options.tune, frozenset(fixed)).settings
-    return choose(part, validation, start, device, frozenset(fixed)).settings
+        return search(part, validation, start, device, options.tune, frozenset(fixed), more=more).settings
+    return choose(part, validation, start, device, frozenset(fixed), more).settings

@@ -14,7 +14,7 @@ from torch import Tensor
 from .blend import Blend, fit, fold_in
 from .cold_start import RIDGES, artist_vectors, word_kernel
 from .errors import SegueError
-from .evaluate import random_holdout
+from .evaluate import other_holdouts, random_holdout
 from .ials import Model, Settings, default_settings, train
 from .metrics import Ranking, bootstrap, rank_all
 from .new_listeners import choose_share, lists_of
@@ -138,7 +138,7 @@ def _folded(pairs: Pairs, share: float, seed: int) -> dict[str, Ranking]:
     history, relevant = pairs.where(~hidden), pairs.where(hidden)
     without = history.where(~np.isin(history.rows, test))
     start = default_settings(without, seed).changed(sweeps=MOST_SWEEPS)
-    settings = choose(*random_holdout(without, seed), start, CPU).settings
+    settings = choose(*random_holdout(without, seed), start, CPU, more=other_holdouts(without, seed)).settings
     folded = fit(without, settings, CPU)
 
     def judge(blend: Blend) -> Ranking:

@@ -93,12 +93,12 @@ class Settings:
 def default_settings(pairs: Pairs, seed: int = 0) -> Settings:
     """Settings that scale with the data.
 
-    Rank: about 2 √artists in steps of 32, within the size of the data; sparse catalogues of tens of thousands of
-    artists gain from every added dimension, small ones overfit. Ridge: three quarters of (interactions per listener ×
+    Rank: about 2 √artists, or a 36th of the artists or listeners, whichever are fewer, where that is more; in steps of
+    32. Tens of thousands of both gain from every added dimension, fewer of either overfit. Ridge: three quarters of (interactions per listener ×
     interactions per artist)^¼, the scale of the singular values that chance alone gives such a matrix.
     """
     listeners, artists = int((pairs.lengths > 0).sum()), len(np.unique(pairs.columns))
-    rank = int(np.clip(32 * round(2 * np.sqrt(artists) / 32), 32, 512))
+    rank = int(np.clip(32 * round(max(2 * np.sqrt(artists), min(listeners, artists) / 36) / 32), 32, 1024))
     chance = (pairs.count**2 / max(1, listeners * artists)) ** 0.25
     return Settings(rank=max(1, min(rank, listeners, artists)), ridge=round(max(0.05, 0.75 * chance), 3), seed=seed)
 

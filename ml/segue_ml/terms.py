@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .ials import Model, Settings
+from .blend import fold_in
+from .ials import Model, Settings, train
 from .metrics import Ranking, rank_all
 from .neighbours import LocalRidge, Neighbours
 from .pairs import Pairs
@@ -18,10 +19,12 @@ from .runtime import Budget, working
 from .spectral import LowPass, low_pass
 
 WEIGHTS = (0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
-ITEM_RIDGES, FILTER_RANKS, FILTER_DEGREES = (0.1, 0.3, 1.0, 3.0), (64, 128, 256), (0.3, 0.5)
+ITEM_RIDGES, FILTER_RANKS, FILTER_DEGREES = (0.1, 0.3, 1.0, 3.0), (64, 128, 256, 512), (0.3, 0.5)
 EARNS = 1.002  # a term must raise the quality by more than this factor: it costs memory and time
 ITEMS_UNTIL = 0.85  # share of a budget after which the low-pass term's shapes are tried
 MOST_SCORES = 96 << 20  # of the validation's listeners, per matrix; four are held
+
+Split = tuple[Pairs, Pairs]  # what is trained on, and the hidden pairs that judge
 
 
 def quality(ranking: Ranking) -> float:
@@ -55,9 +58,11 @@ class Terms:
 
     @cached_property
     def filter(self) -> LowPass:
-        """Of the highest rank; lower ones are its first directions."""
+        """Of the highest rank, a third of the smaller side at most; lower ones are its first directions."""
         working("fitting the low-pass term")
-        rank = self._settings.filter_rank if "filter_rank" in self._fixed else max(FILTER_RANKS)
+        smaller = min(self._part.height, self._part.width)
+        most = max((rank for rank in FILTER_RANKS if 3 * rank <= smaller), default=min(FILTER_RANKS))
+        rank = self._settings.filter_rank if "filter_rank" in self._fixed else most
         return low_pass(self._part, rank, self._device, self._settings.seed)
 
     def prepare(self) -> None:
@@ -75,37 +80,72 @@ class Terms:
         return ((rank, degree) for rank in ranks for degree in degrees)
 
 
-class _Trials:
-    """The validation's listeners, as many as fit, with their scores as matrices, so that a share costs one sum."""
+class _Side:
+    """One split: the validation's listeners, as many as fit, with their scores as matrices, so that a share costs one sum."""
 
-    def __init__(self, part: Pairs, validation: Pairs, device: torch.device, k: int) -> None:
+    def __init__(
+        self, split: Split, fitted: tuple[Model, Tensor], terms: Terms, device: torch.device, k: int, most: int
+    ) -> None:
+        part, validation = split
         rows = np.flatnonzero(validation.lengths > 0)
-        most = max(200, MOST_SCORES // max(1, part.width))
+        most = max(200, most // max(1, part.width))
         if len(rows) > most:
             rows = np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
+        self.rows, self._device, self._k, self._terms = rows, device, k, terms
         self._at = torch.full((part.height,), -1, dtype=torch.int64, device=device)
-        self.rows = torch.from_numpy(rows).to(device)
-        self._at[self.rows] = torch.arange(len(rows), device=device)
-        self._part, self._validation, self._device, self._k = part, validation, device, k
+        self._at[torch.from_numpy(rows).to(device)] = torch.arange(len(rows), device=device)
+        self._part, self._validation, self._history = part, validation, part.among_rows(rows)
+        model, listeners = fitted
+        self.factors = listeners[torch.from_numpy(rows).to(device)] @ model.artists.T
 
     def quality(self, scores: Tensor) -> float:
-        listeners = self.rows.cpu().numpy()
         return quality(
             rank_all(
                 lambda rows: scores[self._at[rows]],
-                *(self._validation, self._part, self._k, self._device, listeners),
+                *(self._validation, self._part, self._k, self._device, self.rows),
                 with_auc=False,
             )
         )
 
-    def climb(self, rest: Tensor, term: Tensor, start: float, best: float) -> tuple[float, float]:
+    def items(self, ridge: float) -> Tensor:
+        term = torch.zeros_like(self.factors)
+        at, columns = (torch.from_numpy(found).to(self._device) for found in self._slots)
+        self._terms.neighbours[ridge].add_to(term, at, columns)
+        return term
+
+    def filtered(self, rank: int, degree: float) -> Tensor:
+        shaped = self._terms.filter.shaped(rank, degree)
+        return shaped.listeners(self._history) @ shaped.outputs().T
+
+    @property
+    def _slots(self) -> tuple[np.ndarray, np.ndarray]:
+        return self._history.slots(np.arange(self._history.height))
+
+
+Scores = list[Tensor]  # of each side
+
+
+def _plus(rest: Scores, term: Scores, share: float) -> Scores:
+    return [one + share * other for one, other in zip(rest, term, strict=True)]
+
+
+class _Trials:
+    """The splits side by side. Quality is the mean of theirs."""
+
+    def __init__(self, sides: Sequence[_Side]) -> None:
+        self.sides = sides
+
+    def quality(self, scores: Scores) -> float:
+        return float(np.mean([side.quality(own) for side, own in zip(self.sides, scores, strict=True)]))
+
+    def climb(self, rest: Scores, term: Scores, start: float, best: float) -> tuple[float, float]:
         """The share of `term` beside `rest`, from `start` in both directions while the quality rises: (quality, share);
         share 0 where none is better than `best`."""
         known: dict[int, float] = {}
 
         def at(place: int) -> float:
             if place not in known:
-                known[place] = self.quality(rest + WEIGHTS[place] * term) if 0 <= place < len(WEIGHTS) else -1.0
+                known[place] = self.quality(_plus(rest, term, WEIGHTS[place])) if 0 <= place < len(WEIGHTS) else -1.0
             return known[place]
 
         place = min(range(len(WEIGHTS)), key=lambda one: abs(WEIGHTS[one] - start))
@@ -124,29 +164,37 @@ def add_terms(
     k: int = 20,
     terms: Terms | None = None,
     budget: Budget | None = None,
+    more: Sequence[Split] = (),
 ) -> Choice:
     """The share and the ridge of the item-to-item term beside the chosen factors, the share, rank and exponent of the
     low-pass term beside both, then the first's share again beside the second. Share 0 unless a term earns its place. `fixed`
     names settings that must stay; a term whose share is fixed is left as it is and takes no part in the choice. Shapes of a
-    term that the budget has no time for are not tried."""
+    term that the budget has no time for are not tried. With `more` splits the choice is by the mean over all."""
     if choice.fitted is None or (part.width < 2) or {"item_weight", "filter_weight"} <= fixed:
         return choice
-    (model, listeners), settings = choice.fitted, choice.settings
+    settings = choice.settings
     budget = budget or Budget()
     terms = terms or Terms(part, device, settings, fixed)
     terms.prepare()
-    trials = _Trials(part, validation, device, k)
-    history = part.among_rows(trials.rows.cpu().numpy())
-    factors = listeners[trials.rows] @ model.artists.T
+    most = MOST_SCORES // (1 + len(more))
+    sides = [_Side((part, validation), choice.fitted, terms, device, k, most)]
+    for other in more:
+        if budget.over(ITEMS_UNTIL, "other hidden parts"):
+            break
+        own = Terms(other[0], device, settings, fixed)
+        own.prepare()
+        model = train(other[0], settings, device)
+        sides.append(_Side(other, (model, fold_in(model, other[0], device)), own, device, k, most))
+    trials = _Trials(sides)
+    factors = [side.factors for side in sides]
     base = best = trials.quality(factors)
-    nothing = torch.zeros(1, 1, device=device)
-    items, low = nothing, nothing
+    items = low = [torch.zeros(1, 1, device=device) for _ in sides]
 
-    working(f"choosing the terms' shares, by {len(trials.rows):,} listeners")
+    working(f"choosing the terms' shares, by {sum(len(side.rows) for side in sides):,} listeners")
 
     def consider(
-        rest: Tensor, shapes: Iterable[tuple[dict[str, float], Tensor]], name: str, kept: Tensor, start: float, share: float
-    ) -> Tensor:
+        rest: Scores, shapes: Iterable[tuple[dict[str, float], Scores]], name: str, kept: Scores, start: float, share: float
+    ) -> Scores:
         nonlocal settings, best
         limit = best * EARNS if getattr(settings, name) == 0 else best
         for shape, term in shapes:
@@ -156,26 +204,24 @@ def add_terms(
             if weight:
                 best = limit = found
                 settings, start = settings.changed(**shape, **{name: weight}), weight
-                kept = weight * term
+                kept = [weight * own for own in term]
         return kept
 
-    def item_terms(ridges: Iterable[float]) -> Iterator[tuple[dict[str, float], Tensor]]:
+    def item_terms(ridges: Iterable[float]) -> Iterator[tuple[dict[str, float], Scores]]:
         for ridge in ridges:
-            term = torch.zeros_like(factors)
-            at, columns = history.slots(np.arange(history.height))
-            terms.neighbours[ridge].add_to(term, torch.from_numpy(at).to(device), torch.from_numpy(columns).to(device))
-            yield {"item_ridge": ridge}, term
+            yield {"item_ridge": ridge}, [side.items(ridge) for side in sides]
 
-    def filter_terms() -> Iterator[tuple[dict[str, float], Tensor]]:
+    def filter_terms() -> Iterator[tuple[dict[str, float], Scores]]:
         for rank, degree in terms.filter_shapes:
-            shaped = terms.filter.shaped(rank, degree)
-            yield {"filter_rank": rank, "filter_degree": degree}, shaped.listeners(history) @ shaped.outputs().T
+            shape = {"filter_rank": rank, "filter_degree": degree}
+            yield shape, [side.filtered(rank, degree) for side in sides]
 
     if "item_weight" not in fixed:
         items = consider(factors, item_terms(terms.neighbours), "item_weight", items, 0.5, ITEMS_UNTIL)
     if "filter_weight" not in fixed:
-        low = consider(factors + items, filter_terms(), "filter_weight", low, 0.35, 1.0)
+        low = consider(_plus(factors, items, 1.0), filter_terms(), "filter_weight", low, 0.35, 1.0)
         if "item_weight" not in fixed and settings.filter_weight and settings.item_weight:
             # Not the ridge: beside the filter any will do on a few listeners, and few of them on many.
-            consider(factors + low, item_terms((settings.item_ridge,)), "item_weight", items, settings.item_weight, 1.0)
+            beside, again = _plus(factors, low, 1.0), item_terms((settings.item_ridge,))
+            consider(beside, again, "item_weight", items, settings.item_weight, 1.0)
     return Choice(settings, choice.quality * best / max(base, 1e-12), choice.fitted) if best > base else choice

@@ -29,7 +29,7 @@ from .champion import against, contestant, read_champion
 from .checkpoint import Checkpoints, code_digest, data_digest
 from .data import count_rows, read_dataset
 from .errors import SegueError, one_line
-from .evaluate import compare, iso, random_holdout, temporal_holdout
+from .evaluate import compare, iso, other_holdouts, random_holdout, temporal_holdout
 from .export import export
 from .feedback import Feedback, learn
 from .group import Group, join
@@ -361,9 +361,10 @@ def _choose(options: argparse.Namespace, history: Pairs, device: torch.device) -
     part, validation = random_holdout(history, options.seed)
     if not part.count:
         return Choice(start, float("nan"))
+    more = other_holdouts(history, options.seed)
     if options.tune_seconds > 0:
-        return search(part, validation, start, device, options.tune_seconds, frozenset(fixed))
-    return choose(part, validation, start, device, frozenset(fixed))
+        return search(part, validation, start, device, options.tune_seconds, frozenset(fixed), more=more)
+    return choose(part, validation, start, device, frozenset(fixed), more)
 
 
 def _ends(intervals: dict[str, list[float]]) -> dict[str, list[float]]:

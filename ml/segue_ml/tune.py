@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -14,7 +14,7 @@ from .ials import Model, Settings, train
 from .metrics import rank_all
 from .pairs import Pairs
 from .runtime import Budget, Ticker, say, working
-from .terms import Choice, Terms, add_terms, quality
+from .terms import Choice, Split, Terms, add_terms, quality
 
 PATIENCE, MOST_SWEEPS = 2, 16
 TRIAL_RANK, TRIAL_SWEEPS, TRIAL_A0 = 64, 8, (0.03, 0.1, 0.3)
@@ -59,14 +59,21 @@ def choose_sweeps(
 
 
 def choose(
-    train_part: Pairs, validation: Pairs, start: Settings, device: torch.device, fixed: frozenset[str] = frozenset()
+    train_part: Pairs,
+    validation: Pairs,
+    start: Settings,
+    device: torch.device,
+    fixed: frozenset[str] = frozenset(),
+    more: Sequence[Split] = (),
 ) -> Choice:
     """The default: a0 by a few trials of low rank, since it follows from how much a missing pair says, which the data's
-    size does not tell; then the number of sweeps. `fixed` names settings that must stay."""
+    size does not tell; then the number of sweeps; then the terms, by `more` splits too. `fixed` names settings that
+    must stay."""
     start = _with_a0(train_part, validation, start, device, fixed)
     if "sweeps" in fixed:
         return Choice(start, float("nan"))
-    return add_terms(train_part, validation, choose_sweeps(train_part, validation, start, device), device, fixed)
+    chosen = choose_sweeps(train_part, validation, start, device)
+    return add_terms(train_part, validation, chosen, device, fixed, more=more)
 
 
 def _with_a0(
@@ -100,6 +107,7 @@ def search(
     seconds: float,
     fixed: frozenset[str] = frozenset(),
     k: int = 20,
+    more: Sequence[Split] = (),
 ) -> Choice:
     """Coordinate search from the default choice within a time budget: one setting at a time is moved while the quality rises,
     with smaller steps each round. A trial that would not end within the budget is left out, and what is found must beat
@@ -115,7 +123,7 @@ def search(
     best = first = choose_sweeps(train_part, validation, start, device, k, budget, SWEEPS_UNTIL)
     slowest = {start.rank: time.perf_counter() - before}
     before = time.perf_counter()
-    standard = add_terms(train_part, validation, best, device, fixed, k, terms, budget)
+    standard = add_terms(train_part, validation, best, device, fixed, k, terms, budget, more)
     deadline = budget.end - 1.2 * (time.perf_counter() - before)  # shares are chosen once more at the end
     say(f"tune: quality={standard.quality:.4f} by default {_text(standard.settings)}")
     if budget.missing:
@@ -136,7 +144,7 @@ def search(
             say(f"tune: quality={best.quality:.4f} of the factors alone {_text(best.settings)}")
     if best is first:
         return standard
-    tuned = add_terms(train_part, validation, best, device, fixed, k, terms)
+    tuned = add_terms(train_part, validation, best, device, fixed, k, terms, None, more)
     gain = tuned.quality / max(standard.quality, 1e-12)
     end = "replaces it" if gain > BEATS else f"does not, as it takes {BEATS - 1:+.0%}"
     say(f"tune: the best found is {gain - 1:+.2%} beside the default and {end}")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from segue_ml.blend import fit
 from segue_ml.data import Dataset, adjacency_pairs, read_adjacency, read_dataset
 from segue_ml.errors import SegueError
-from segue_ml.evaluate import compare, iso, random_holdout, split_at, temporal_holdout
+from segue_ml.evaluate import compare, iso, other_holdouts, random_holdout, split_at, temporal_holdout
 from segue_ml.ials import Settings
 from segue_ml.pairs import Pairs
 from segue_ml.segments import fallback, parents, place_of, segment_lists, segment_of, widest_first
@@ -161,6 +161,17 @@ def test_validation_pairs_are_hidden_from_training() -> None:
     assert not set(part.keys) & set(hidden.keys)
     assert set(part.keys) | set(hidden.keys) <= set(pairs.keys)
     assert 0.1 < hidden.count / pairs.count < 0.25
+
+
+def test_few_listeners_are_split_more_than_once() -> None:
+    def parts(listeners: int) -> list[tuple[Pairs, Pairs]]:
+        rows = np.repeat(np.arange(listeners), 5)
+        return other_holdouts(Pairs.build(rows, (rows * 7 + np.arange(len(rows))) % 40, np.ones(len(rows)), (listeners, 40)), 1)
+
+    assert [len(parts(listeners)) for listeners in (100, 2_000, 2_500, 4_999, 5_000)] == [2, 2, 1, 1, 0]
+    first, second = parts(100)
+    assert set(first[1].keys) != set(second[1].keys)
+    assert other_holdouts(Pairs.build(np.zeros(4), np.arange(4), np.ones(4), (1, 40)), 1) == []
 
 
 def test_planted_groups_are_found_far_above_popularity(job: Job) -> None:

@@ -203,12 +203,12 @@ def test_nothing_to_train_on_is_said() -> None:
 
 
 def test_default_settings_grow_with_the_data_and_fit_it() -> None:
-    def diagonal(artists: int) -> Pairs:
-        at = np.arange(artists)
-        return Pairs.build(at % 3000, at, np.ones(artists), (3000, artists))
+    def diagonal(artists: int, listeners: int) -> Pairs:
+        at = np.arange(max(artists, listeners))
+        return Pairs.build(at % listeners, at % artists, np.ones(len(at)), (listeners, artists))
 
-    ranks = [default_settings(diagonal(artists)).rank for artists in (200, 1_500, 20_000, 200_000)]
-    assert ranks == [32, 64, 288, 512]
+    sizes = (200, 3_000), (1_500, 3_000), (20_000, 3_000), (200_000, 3_000), (20_000, 30_000), (200_000, 90_000)
+    assert [default_settings(diagonal(*size)).rank for size in sizes] == [32, 64, 288, 896, 544, 1024]
     assert default_settings(matrix(5, 400, 0.9, 1)).rank == 5
     sparse, full = (default_settings(matrix(300, 200, density, 1)).ridge for density in (0.05, 0.8))
     assert full == pytest.approx(4 * sparse, rel=0.05)  # sixteen times the interactions: the square root of that

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from segue_ml import best as lists
 from segue_ml import neighbours
 from segue_ml.blend import Blend, fit
-from segue_ml.evaluate import random_holdout
+from segue_ml.evaluate import other_holdouts, random_holdout
 from segue_ml.export import export, load
 from segue_ml.ials import Settings
 from segue_ml.metrics import rank_all
@@ -119,6 +119,24 @@ def test_what_validation_chooses_is_no_worse_than_the_factors_alone() -> None:
     assert chosen.settings.item_weight > 0 and chosen.quality > alone.quality
     ranking = rank_all(fit(part, chosen.settings, CPU).scorer(part, CPU), validation, part, 20, CPU)
     assert quality(ranking) == pytest.approx(chosen.quality, abs=1e-5)
+
+
+def test_of_several_splits_the_mean_chooses() -> None:
+    pairs = matrix(400, 60, 6)
+    splits = [random_holdout(pairs, 0), *other_holdouts(pairs, 0)]
+    alone = choose_sweeps(*splits[0], Settings(rank=2, sweeps=4), CPU)
+    chosen = add_terms(*splits[0], alone, CPU, more=splits[1:])
+
+    def mean(settings: Settings) -> float:
+        rankings = [rank_all(fit(part, settings, CPU).scorer(part, CPU), hidden, part, 20, CPU) for part, hidden in splits]
+        return float(np.mean([quality(ranking) for ranking in rankings]))
+
+    assert len(splits) == 3 and chosen.settings.item_weight > 0
+    gain = mean(chosen.settings) / mean(alone.settings)
+    assert gain > 1 and chosen.quality / alone.quality == pytest.approx(gain, abs=1e-4)
+    # As good as any other share of the same shape that the climb could have come to.
+    other = {weight: mean(chosen.settings.changed(item_weight=weight)) for weight in (0.0, 0.05, 4.0)}
+    assert max(other.values()) <= mean(chosen.settings)
 
 
 def test_a_term_that_does_not_help_is_left_out() -> None:
