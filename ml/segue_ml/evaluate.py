@@ -20,7 +20,7 @@ DAY = 86_400_000
 ENOUGH_LISTENERS = 200
 MOST_LISTENERS = 20_000
 RANKED = 96 << 20  # scores of the listeners that settings are chosen by
-ENOUGH_LISTENERS, MOST_HOLDOUTS = 5000, 3
+LISTENERS_TO_SPLIT, MOST_SPLITS = 5000, 3
 SHARES = (0.2, 0.3, 0.4)
 
 
@@ -129,7 +129,7 @@ def other_holdouts(pairs: Pairs, seed: int) -> list[tuple[Pairs, Pairs]]:
     """Up to two further random holdouts where the listeners are few: by 2,000 alone a term of the model that is worth one
     percent is taken or left by luck."""
     able = int((pairs.lengths >= 5).sum())
-    count = min(MOST_HOLDOUTS, -(-ENOUGH_LISTENERS // max(1, able)))
+    count = min(MOST_SPLITS, -(-LISTENERS_TO_SPLIT // max(1, able)))
     return [random_holdout(pairs, seed + other) for other in range(1, count)] if able else []
 
 
