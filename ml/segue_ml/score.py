@@ -27,6 +27,8 @@ from .worths import Worths
 
 MOST_REASONS = 5
 LISTENERS_AT_ONCE = 2048
+
+
 class Scorer:
     """Lists from one exported model, stamped with one release."""
 

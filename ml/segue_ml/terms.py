@@ -109,17 +109,14 @@ class _Side:
 
     def items(self, ridge: float) -> Tensor:
         term = torch.zeros_like(self.factors)
-        at, columns = (torch.from_numpy(found).to(self._device) for found in self._slots)
+        slots = self._history.slots(np.arange(self._history.height))
+        at, columns = (torch.from_numpy(found).to(self._device) for found in slots)
         self._terms.neighbours[ridge].add_to(term, at, columns)
         return term
 
     def filtered(self, rank: int, degree: float) -> Tensor:
         shaped = self._terms.filter.shaped(rank, degree)
         return shaped.listeners(self._history) @ shaped.outputs().T
-
-    @property
-    def _slots(self) -> tuple[np.ndarray, np.ndarray]:
-        return self._history.slots(np.arange(self._history.height))
 
 
 Scores = list[Tensor]  # of each side
