@@ -9,6 +9,7 @@ from . import (
     calls,
     database,
     encryption,
+    endings,
     endpoints,
     firewall,
     internals,
@@ -36,6 +37,7 @@ def install(settings: Settings) -> sagemaker.SageMaker:
     cache.install(settings)
     database.install(settings)
     encryption.install()
+    endings.install()
     endpoints.install(settings)
     firewall.install()
     lambdas.install()

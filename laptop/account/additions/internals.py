@@ -58,6 +58,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
         "_SERVICE_DISPATCH",
         "_apply_jsonata_output",
         "_apply_jsonata_template",
+        "_apply_output_path",
         "_apply_state_assign",
         "_invoke_resource",
         "_read_map_items",
