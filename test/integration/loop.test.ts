@@ -17,8 +17,13 @@ import {
   ListEventSourceMappingsCommand,
   ListFunctionsCommand,
 } from "@aws-sdk/client-lambda";
-import { ListBucketsCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
-import { ListModelPackageGroupsCommand, ListModelsCommand, SageMakerClient } from "@aws-sdk/client-sagemaker";
+import { ListBucketsCommand, S3Client } from "@aws-sdk/client-s3";
+import {
+  ListModelPackageGroupsCommand,
+  ListModelPackagesCommand,
+  ListModelsCommand,
+  SageMakerClient,
+} from "@aws-sdk/client-sagemaker";
 import { ListExecutionsCommand, ListStateMachinesCommand, SFNClient } from "@aws-sdk/client-sfn";
 import { Client } from "pg";
 import { type Account, startAccount } from "../../laptop/account";
@@ -33,14 +38,14 @@ import { type CdkTarget, cdk } from "../../laptop/deploy";
 import { generate } from "../../laptop/generator";
 import type { ReplayItem } from "../../laptop/generator/world";
 import { ensurePython } from "../../laptop/python";
-import { archive } from "../support/account";
 import { readCalls } from "../support/calls";
 import { fuzz, signing, validate } from "../support/fuzz";
 import { tool } from "../support/tool";
 
 /**
- * One deployment's whole life on the emulated account, in order: deploy, events good and bad, a run, recommendations, a
- * job that fails, an update, an update that fails and is rolled back, destroy.
+ * One deployment's whole life on the emulated account, in order: deploy, events good and bad, a run that fails, one that ends
+ * in a release, recommendations, one whose model is refused, an update, an update that fails and is rolled back, a better
+ * model, destroy.
  */
 const root = join(__dirname, "..", "..");
 const stateDir = join(root, ".segue", "test", "loop");
@@ -78,12 +83,25 @@ async function send(items: ReplayItem[]) {
 /** What an evaluation says where there was a champion, and what the gate makes of it. */
 interface Compared extends Evaluation {
   readonly metrics: Record<"model" | "popularity" | "random" | "champion", Record<string, number>>;
-  readonly champion: { readonly runId: string; readonly until: string; readonly differences: Record<string, object> };
+  readonly champion: {
+    readonly runId: string;
+    readonly until: string;
+    readonly differences: Record<string, { readonly interval: readonly number[] }>;
+  };
 }
 interface Judged {
-  readonly approved: boolean;
-  readonly rules: readonly { readonly rule: string; readonly passed: boolean; readonly text: string }[];
+  readonly rules: readonly {
+    readonly rule: string;
+    readonly value: number;
+    readonly limit: number;
+    readonly passed: boolean;
+    readonly text: string;
+  }[];
 }
+/** The rules for a model that was compared with what serves. */
+const againstChampion = ["", " interval"].flatMap((kind) =>
+  ["recall@20", "ndcg@20"].map((name) => `${name}${kind} against champion`),
+);
 
 type Options = ReturnType<typeof awsOptions>;
 
@@ -192,6 +210,23 @@ describe("POST /v1/events", () => {
 });
 
 describe("a run", () => {
+  test(
+    "of one listener's events fails with the training's own words",
+    async () => {
+      const run = await followRun(account, deployment.stateMachineArn, quiet);
+      const states = run.states.map(({ name }) => name);
+      expect({ status: run.status, states }).toEqual({
+        ...{ status: "FAILED", states: ["PrepareRun", "BuildFeatures", "Train", "Trained?"] },
+      });
+      const reason = "interactions: only 1 listener; training needs at least 2 listeners and 2 artists";
+      expect(run.cause).toContain(reason);
+      const { runId } = run.states[0]!.output as { runId: string };
+      expect(await readFile(join(stateDir, "jobs", `${runId}-train`, "opt/ml/output/failure"), "utf8")).toBe(reason);
+      expect(await api.get("/v1/health")).toMatchObject({ status: 503 });
+    },
+    minutes(2),
+  );
+
   test(
     "turns replayed events into a release",
     async () => {
@@ -393,15 +428,39 @@ describe("a deployment", () => {
   };
 
   test(
-    "shows a training job that fails, with its reason",
+    "refuses a model that is worse than what serves on one holdout, and serves what served",
     async () => {
-      await deployWith("failing-job");
-      const champion = await lake.json("releases/champion.json");
+      const champion = await lake.json<{ release: string }>("releases/champion.json");
+      await deployWith("worse-model");
+      // The first account was erased.
+      const erased = world.accounts[0]!.listenerId;
+      await send(events.slice(later).filter(({ event }) => event.listenerId !== erased));
       const run = await followRun(account, deployment.stateMachineArn, quiet);
-      expect(run.status).toBe("FAILED");
-      expect(run.cause).toMatch(/rank/);
-      expect(run.states.map(({ name }) => name)).not.toContain("Promote");
+      expect({ status: run.status, cause: run.cause, states: run.states.map(({ name }) => name) }).toEqual({
+        ...{ status: "SUCCEEDED", cause: undefined },
+        states: ["PrepareRun", "BuildFeatures", "Train", "Trained?", "Gate", "Register", "Approved?", "Rejected"],
+      });
+      const { outcome, runId, rules } = run.states.at(-1)!.output as Judged & { outcome: string; runId: string };
+      expect(outcome).toBe("rejected");
+
+      // Better than what is popular, so that what serves alone refuses it: by the mean and by the interval of the difference.
+      const refused = rules.filter(({ passed }) => !passed);
+      expect(refused.map(({ rule }) => rule)).toEqual(againstChampion);
+      for (const { text } of refused) expect(text).toMatch(/is too low for .* on the same holdout/);
+      const evaluation = await lake.json<Compared>(`runs/${runId}/evaluation.json`);
+      expect(evaluation.champion).toMatchObject({ runId: champion.release, compared: true });
+      for (const { rule, value, limit } of refused.filter(({ rule }) => rule.includes("interval"))) {
+        const { interval } = evaluation.champion.differences[rule.split(" ")[0]!]!;
+        expect([value, limit]).toEqual([interval[1], 0]);
+        expect(value).toBeLessThan(0);
+      }
+
+      const { ModelPackageSummaryList: packages = [] } = await client(SageMakerClient).send(
+        new ListModelPackagesCommand({ ModelPackageGroupName: "segue-laptop", SortBy: "CreationTime" }),
+      );
+      expect(packages.map(({ ModelApprovalStatus }) => ModelApprovalStatus).sort()).toEqual(["Approved", "Rejected"]);
       expect(await lake.json("releases/champion.json")).toEqual(champion);
+      expect((await api.get("/v1/health")).body).toEqual({ status: "ok", release: champion.release });
     },
     minutes(4),
   );
@@ -459,9 +518,6 @@ describe("a deployment", () => {
     "compares what it trains with what serves, on one holdout, and replaces it where that is better",
     async () => {
       const { release: champion } = await lake.json<{ release: string }>("releases/champion.json");
-      // The first account was erased.
-      const erased = world.accounts[0]!.listenerId;
-      await send(events.slice(later).filter(({ event }) => event.listenerId !== erased));
       const run = await followRun(account, deployment.stateMachineArn, quiet);
       expect({ status: run.status, cause: run.cause, end: run.states.at(-1)?.name }).toEqual({
         ...{ status: "SUCCEEDED", cause: undefined, end: "Done" },
@@ -474,43 +530,14 @@ describe("a deployment", () => {
       expect(evaluation.metrics.champion["ndcg@20"]).toBeGreaterThan(evaluation.metrics.popularity["ndcg@20"]!);
       const { rules } = await lake.json<Judged>(`runs/${release}/gate.json`);
       const against = rules.filter(({ rule }) => rule.endsWith(" against champion"));
-      expect(against.map(({ rule }) => rule)).toEqual(
-        ["", " interval"].flatMap((kind) => ["recall@20", "ndcg@20"].map((name) => `${name}${kind} against champion`)),
-      );
+      expect(against.map(({ rule }) => rule)).toEqual(againstChampion);
       for (const { text, passed } of against)
         expect([passed, text]).toEqual([true, expect.stringMatching(/on the same holdout/)]);
       const report = join(stateDir, "jobs", `${release}-train`, "opt/ml/output/data/report.html");
       expect(await readFile(report, "utf8")).toContain("Beside the champion");
-
-      // The same gate refuses a model that the champion, which is now this one, is better than on their holdout.
-      const worse = { ...evaluation.champion.differences["ndcg@20"], interval: [-0.09, -0.01] };
-      const refused = await judge({
-        ...evaluation,
-        champion: { ...evaluation.champion, runId: release, differences: { "recall@20": worse, "ndcg@20": worse } },
-        metrics: { ...evaluation.metrics, champion: evaluation.metrics.model },
-      });
-      expect(refused.approved).toBe(false);
-      expect(refused.rules.filter(({ passed }) => !passed).map(({ rule }) => rule)).toEqual(
-        ["recall@20", "ndcg@20"].map((metric) => `${metric} interval against champion`),
-      );
     },
     minutes(3),
   );
-
-  /** What the gate says of a training's output. */
-  async function judge(evaluation: object): Promise<Judged> {
-    const runId = "20260101t000000-00000000";
-    const outputKey = `runs/${runId}/train/${runId}-train/output/output.tar.gz`;
-    const body = await archive({ "evaluation.json": JSON.stringify({ ...evaluation, runId }) });
-    await client(S3Client).send(new PutObjectCommand({ Bucket: deployment.lakeBucket, Key: outputKey, Body: body }));
-    const lambda = client(LambdaClient);
-    const { Functions = [] } = await lambda.send(new ListFunctionsCommand({}));
-    const { FunctionName } = Functions.find((found) => /Gate/.test(found.FunctionName ?? ""))!;
-    const { Payload } = await lambda.send(
-      new InvokeCommand({ FunctionName, Payload: JSON.stringify({ runId, outputKey }) }),
-    );
-    return JSON.parse(Payload!.transformToString());
-  }
 
   test(
     "answers what its document says, whatever it is sent: no 5xx",

@@ -9,7 +9,8 @@ const changes: Readonly<Record<string, EnvironmentInput>> = {
   none: {},
   ttl: { cache: { ...laptop.cache, ttlDays: 3 } },
   broken: { cache: { ...laptop.cache, ttlDays: 5 } },
-  "failing-job": { compute: { training: { hyperparameters: { rank: "many" } } } },
+  // Four dimensions after two sweeps: far above what is popular, far below what the first run's model is worth.
+  "worse-model": { compute: { training: { hyperparameters: { rank: 4, sweeps: 2, feedback: "given" } } } },
 };
 
 const app = new App();
