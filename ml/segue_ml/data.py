@@ -20,6 +20,9 @@ LISTENERS = {"listener_id": "string", "age_group": "string", "country": "string"
 ARTISTS = {"artist_no": "integer"}
 # Read where they are there: counts of the day, and facts of the artist.
 COUNTS = ("plays", "likes", "clicks", "skips")
+MOST_COUNTED = (1 << 31) - 1
+LAST_MOMENT = 253_402_300_799_999  # of the year 9999
+MOST_INDEX = (1 << 26) - 1  # of adjacency lists, whose matrices have a row for each index up to the largest
 FACTS = {
     "genre": "string",
     "followers": "number",
@@ -96,7 +99,15 @@ def read_dataset(
 
 
 def _whole(table: pa.Table, name: str) -> np.ndarray:
-    return table[name].cast(pa.int32()).fill_null(0).to_numpy()
+    counts = table[name].fill_null(0).to_numpy()
+    bad = (counts < 0) | (counts > MOST_COUNTED)
+    if bad.any():
+        at = int(np.flatnonzero(bad)[0])
+        raise SegueError(
+            f"interactions: column {name!r} holds {counts[at]} in row {at + 1} ({int(bad.sum())} such rows); "
+            f"counts must be from 0 to {MOST_COUNTED:,}"
+        )
+    return counts.astype(np.int32)
 
 
 def read_facts(artists: Path, numbers: np.ndarray) -> dict[str, np.ndarray]:
@@ -161,6 +172,12 @@ def _values(table: pa.Table, known: np.ndarray) -> tuple[np.ndarray, np.ndarray,
     if strange.any():
         raise SegueError(f"interactions: artist_no {numbers[strange][0]} is not in the artists channel")
     times = table["time"].cast(pa.timestamp("ms", tz="UTC")).cast(pa.int64()).to_numpy()
+    if len(times) and not 0 <= times.min() <= times.max() <= LAST_MOMENT:
+        at = int(np.flatnonzero((times < 0) | (times > LAST_MOMENT))[0])
+        raise SegueError(
+            f"interactions: column 'time' is outside the years 1970 to 9999 in row {at + 1}: {times[at]} ms since 1970; "
+            "look at its unit"
+        )
     return numbers, weights, times
 
 
@@ -175,17 +192,22 @@ def read_adjacency(path: Path, names: str) -> list[np.ndarray]:
                     continue
                 try:
                     values = np.array(fields, dtype=np.int64)
-                except ValueError:
+                except (ValueError, OverflowError):
                     raise SegueError(f"{names}: line {number} holds something that is not an index") from None
                 if values.min() < 0:
                     raise SegueError(f"{names}: line {number} holds a negative index")
+                if values.max() > MOST_INDEX:
+                    raise SegueError(
+                        f"{names}: line {number} holds {values.max()}, above {MOST_INDEX}: number listeners and artists from 0"
+                    )
                 listener = int(values[0])
                 lists[listener] = np.union1d(lists.get(listener, values[:0]), values[1:])
     except (OSError, UnicodeDecodeError) as error:
         raise SegueError(f"{names}: cannot read {path}: {error}") from error
     if not any(len(found) for found in lists.values()):
         raise SegueError(f"{names}: no pairs in {path}")
-    return [lists.get(row, np.zeros(0, np.int64)) for row in range(max(lists) + 1)]
+    none = np.zeros(0, np.int64)
+    return [lists.get(row, none) for row in range(max(lists) + 1)]
 
 
 def adjacency_pairs(*files: list[np.ndarray]) -> list[Pairs]:

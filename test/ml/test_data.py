@@ -192,7 +192,10 @@ def test_adjacency_lists(tmp_path) -> None:
     known, relevant = adjacency_pairs(read_adjacency(train_file, "train"), read_adjacency(test_file, "test"))
     assert (known.height, known.width, known.keys.tolist()) == (3, 6, [1, 2, 12])
     assert relevant.keys.tolist() == [5]
-    for text, message in (("0 x\n", "line 1"), ("0 1\n1 -2\n", "line 2"), ("", "no pairs"), ("3\n", "no pairs")):
+    for text, message in (
+        *(("0 x\n", "line 1"), ("0 1\n1 -2\n", "line 2"), ("", "no pairs"), ("3\n", "no pairs")),
+        *((f"0 {2**64}\n", "line 1 holds something"), (f"0 1\n{2**26} 1\n", "line 2 holds 67108864, above 67108863")),
+    ):
         train_file.write_text(text)
         with pytest.raises(SegueError, match=message):
             read_adjacency(train_file, "train")

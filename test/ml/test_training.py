@@ -145,6 +145,12 @@ def replaced(name: str, values: pa.Array) -> pa.Table:
     return table.set_column(table.schema.get_field_index(name), name, values)
 
 
+def with_columns(table: pa.Table, columns: dict[str, pa.Array]) -> pa.Table:
+    for name, values in columns.items():
+        table = table.append_column(name, values)
+    return table
+
+
 def cases() -> dict:
     table = planted()["interactions"]
     weights = table["weight"].to_numpy().copy()
@@ -153,6 +159,8 @@ def cases() -> dict:
     one_moment = pa.array(np.full(table.num_rows, START), pa.timestamp("ms", tz="UTC"))
     unknown = pa.array(np.full(table.num_rows, 7), pa.int32())
     nameless = pa.nulls(table.num_rows, pa.string())
+    microseconds = pa.array(table["time"].cast(pa.int64()).to_numpy() * 1000, pa.timestamp("ms", tz="UTC"))
+    counted = {count: pa.array(np.arange(table.num_rows) - 1, pa.int32()) for count in ("plays", "likes", "clicks", "skips")}
     return {
         "no rows": (table.slice(0, 0), "interactions: no rows in "),
         "no column": (table.drop_columns(["weight"]), "interactions: column 'weight' is missing in part-00000.parquet"),
@@ -163,6 +171,8 @@ def cases() -> dict:
         "one listener": (one, "interactions: only 1 listener; training needs"),
         "all zero": (replaced("weight", pa.array(np.zeros(table.num_rows))), "interactions: nothing to evaluate on"),
         "one moment": (replaced("time", one_moment), "interactions: nothing to evaluate on"),
+        "wrong unit": (replaced("time", microseconds), "interactions: column 'time' is outside the years 1970 to 9999 in row 1"),
+        "below no play": (with_columns(table, counted), "interactions: column 'plays' holds -1 in row 1 (1 such rows)"),
         "unknown artist": (replaced("artist_no", unknown), "interactions: artist_no 7 is not"),
     }
 
