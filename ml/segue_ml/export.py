@@ -161,24 +161,29 @@ def _load_ranker(folder: Path, about: dict[str, Any], device: torch.device) -> R
     return Ranker(forest.to(device), Facts(*facts, groups).to(device), int(said["depth"])).check()
 
 
+def _array(folder: Path, name: str) -> np.ndarray:
+    """Raises SegueError where a number of it is none: nothing would be listed by it, and nobody would be told."""
+    values = np.load(folder / f"{name}.npy", allow_pickle=False)
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        count = int((~np.isfinite(values)).sum())
+        raise SegueError(f"model: {name}.npy in {folder} holds {count:,} values that are not finite numbers; train it again")
+    return values
+
+
 def load(folder: Path, device: torch.device) -> Exported:
-    """Reads a model directory. Raises SegueError when it is not one of this schema version."""
+    """Reads a model directory. Raises SegueError when it is not one of this schema version, or damaged."""
     try:
         about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
         if about.get("schemaVersion") != SCHEMA_VERSION:
             found = about.get("schemaVersion")
             raise SegueError(f"model: schema version {found} in {folder}; this code reads version {SCHEMA_VERSION}")
-        factors = np.load(folder / "artist_factors.npy", allow_pickle=False)
-        spectrum = np.load(folder / "spectrum.npy", allow_pickle=False)
-        numbers = np.load(folder / "artist_numbers.npy", allow_pickle=False)
+        factors, spectrum, numbers = (_array(folder, name) for name in ("artist_factors", "spectrum", "artist_numbers"))
         starts, targets, weights = (
-            torch.from_numpy(np.load(folder / f"neighbour_{part}.npy", allow_pickle=False))
-            for part in ("starts", "targets", "weights")
+            torch.from_numpy(_array(folder, f"neighbour_{part}")) for part in ("starts", "targets", "weights")
         )
         items = Neighbours(starts, targets.long(), weights).to(device)
         axes, degrees = (
-            torch.from_numpy(np.load(folder / f"filter_{part}.npy", allow_pickle=False)).to(device)
-            for part in ("axes", "degrees")
+            torch.from_numpy(_array(folder, f"filter_{part}")).to(device) for part in ("axes", "degrees")
         )
         low = LowPass(axes, degrees, float(about["filter"]["exponent"]), float(about["filter"]["weight"]))
         segments = json.loads((folder / "segments.json").read_text(encoding="utf-8"))
@@ -191,10 +196,10 @@ def load(folder: Path, device: torch.device) -> Exported:
         worths = Worths(**about["worths"])
         today = moment(about["trainedOn"]["last"]) // DAY if "trainedOn" in about else 0
         ranker = _load_ranker(folder, about, device)
-        fresh, vectors = (np.load(folder / f"new_artist_{part}.npy", allow_pickle=False) for part in ("numbers", "factors"))
+        fresh, vectors = (_array(folder, f"new_artist_{part}") for part in ("numbers", "factors"))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise SegueError(f"model: {folder} is not a model directory: {type(error).__name__}: {error}") from error
-    if factors.shape != (len(numbers), len(spectrum)) or EVERYBODY not in lists:
+    if factors.shape != (len(numbers), len(spectrum)) or EVERYBODY not in lists or (np.diff(numbers) <= 0).any():
         raise SegueError(f"model: the files in {folder} do not belong together")
     if vectors.shape != (len(fresh), len(spectrum)):
         raise SegueError(f"model: the files in {folder} do not belong together")

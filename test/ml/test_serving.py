@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,7 +13,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -182,6 +183,32 @@ def test_a_folder_that_is_no_model_is_refused(trained: Job, tmp_path: Path) -> N
     (tmp_path / "model.json").write_text(json.dumps({**about, "schemaVersion": 1}))
     with pytest.raises(SegueError, match="schema version 1"):
         load(tmp_path, CPU)
+
+
+def spoiled(values: np.ndarray) -> np.ndarray:
+    return np.where(np.arange(values.size).reshape(values.shape) == 1, np.nan, values).astype(values.dtype)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("artist_factors", spoiled, "artist_factors.npy in .* holds 1 values that are not finite numbers"),
+        ("spectrum", spoiled, "spectrum.npy in .* holds 1 values"),
+        ("filter_degrees", spoiled, "filter_degrees.npy in .* holds 1 values"),
+        ("artist_factors", lambda values: values[1:], "do not belong together"),
+        ("artist_numbers", lambda values: values[::-1], "do not belong together"),
+        ("filter_axes", lambda values: values[1:], "do not belong together"),
+    ],
+)
+def test_a_damaged_model_lists_nothing(
+    trained: Job, tmp_path: Path, name: str, change: Callable[[np.ndarray], np.ndarray], message: str
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(trained.model, folder)
+    load(folder, CPU)
+    np.save(folder / f"{name}.npy", change(np.load(folder / f"{name}.npy")))
+    with pytest.raises(SegueError, match=message):
+        load(folder, CPU)
 
 
 @pytest.mark.parametrize(
