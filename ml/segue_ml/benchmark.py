@@ -15,7 +15,7 @@ from .evaluate import other_holdouts, random_holdout
 from .ials import SETTINGS, Settings, default_settings
 from .metrics import rank_all
 from .pairs import Pairs
-from .runtime import Clock, choose_device, peak_memory, say, set_up, working
+from .runtime import Clock, at_least, choose_device, file_to_write, peak_memory, say, set_up, working
 from .tune import MOST_SWEEPS, choose, search
 
 
@@ -23,13 +23,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--train", type=Path, required=True, help="a line: listener, then artists")
     parser.add_argument("--test", type=Path, required=True, help="as --train; only read after training")
     parser.add_argument(
-        "--tune", type=float, nargs="?", const=300.0, metavar="SECONDS",
+        "--tune", type=at_least(0, float), nargs="?", const=300.0, metavar="SECONDS",
         help="search settings on a part of --train, for 300 seconds if none are given",
     )  # fmt: skip
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 is PyTorch's choice")
+    parser.add_argument("--threads", type=at_least(0, int), default=0, help="CPU threads; 0 is PyTorch's choice")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", type=Path, help="also write the result here")
+    parser.add_argument("--json", type=file_to_write, help="also write the result here")
     for name, kind in SETTINGS:
         parser.add_argument(f"--{name.replace('_', '-')}", type=kind, help="fix this setting")
 

@@ -19,7 +19,7 @@ from .ials import Model, Settings, default_settings, train
 from .metrics import Ranking, bootstrap, rank_all
 from .new_listeners import choose_share, lists_of
 from .pairs import Pairs
-from .runtime import say, set_up, working
+from .runtime import at_least, file_to_write, say, set_up, working
 from .segments import EVERYBODY, SegmentList, fallback, segment_lists, segment_of
 from .terms import quality
 from .tune import MOST_SWEEPS, choose
@@ -35,9 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--artists", type=Path, required=True, help="CSV: artist, then columns of words")
     parser.add_argument("--words", default="tags,genres", help="columns of --artists, `rock:3|indie` (default tags,genres)")
     parser.add_argument("--share", type=float, default=0.1, help="of the listeners, and of the artists, to hold out")
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 is PyTorch's choice")
+    parser.add_argument("--threads", type=at_least(0, int), default=0, help="CPU threads; 0 is PyTorch's choice")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", type=Path, help="also write the result here")
+    parser.add_argument("--json", type=file_to_write, help="also write the result here")
 
 
 def run(options: argparse.Namespace) -> dict[str, dict[str, dict[str, object]]]:

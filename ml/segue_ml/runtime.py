@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import ctypes
 import os
 import resource
@@ -16,6 +17,27 @@ import torch
 from .errors import SegueError
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
+
+
+def at_least(least: float, kind: Callable[[str], float]) -> Callable[[str], float]:
+    """What an argument's text stands for, which is a number from `least` on."""
+
+    def number(text: str) -> float:
+        value = kind(text)
+        if not value >= least:
+            raise argparse.ArgumentTypeError(f"{text} is not {least} or more")
+        return value
+
+    number.__name__ = kind.__name__  # argparse names it where the text is no number
+    return number
+
+
+def file_to_write(text: str) -> Path:
+    """An argument's path, told before hours of work rather than after them where its folder is not there."""
+    path = Path(text)
+    if not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"there is no folder {path.parent} to write {path.name} into")
+    return path
 
 
 def keep_freed_memory() -> None:

@@ -41,7 +41,7 @@ from .newcomers import Catalogue, find_newcomers
 from .pairs import Pairs
 from .quota import Quota
 from .report import report
-from .runtime import Clock, choose_device, peak_memory, rows_that_fit, say, set_up
+from .runtime import Clock, at_least, choose_device, peak_memory, rows_that_fit, say, set_up
 from .second_stage import CHOICES, SecondStage
 from .sharded import train_packed
 from .shards import PAIRS, Spill, sampled
@@ -83,12 +83,12 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     # SageMaker tells trainings of a tuning so what they are compared by.
     parser.add_argument("--_tuning_objective_metric", help=argparse.SUPPRESS)
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 is PyTorch's choice")
+    parser.add_argument("--threads", type=at_least(0, int), default=0, help="CPU threads; 0 is PyTorch's choice")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--checkpoint-dir", type=Path, help="default: checkpoints beside the output folder, if it is there")
-    parser.add_argument("--checkpoint-seconds", type=float, default=20.0, help="between two writes of the factors")
-    parser.add_argument("--rows-in-memory", type=int, default=0, help="above it rows go by disk; 0: by the memory there is")
-    parser.add_argument("--rows-at-once", type=int, default=PAIRS, help="rows from disk that are handled together")
+    parser.add_argument("--checkpoint-seconds", type=at_least(0, float), default=20.0, help="between two writes of the factors")
+    parser.add_argument("--rows-in-memory", type=at_least(0, int), default=0, help="above it rows go by disk; 0: by the memory there is")
+    parser.add_argument("--rows-at-once", type=at_least(1, int), default=PAIRS, help="rows from disk that are handled together")
     parser.add_argument("--scratch", type=Path, help="folder for rows that go by disk; default: the system's")
     parser.add_argument("--feedback", choices=("learn", "given"), default="learn", help="weights of likes, clicks and skips, and their decay")
     quota = Quota()
@@ -99,7 +99,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--ranker", choices=CHOICES, default="off", help="a second stage that puts the best candidates in order")
     parser.add_argument("--tracking-uri", default="", help="where MLflow records the training; default: nowhere")
     parser.add_argument("--tracking-experiment", default="segue", help="default: segue")
-    parser.add_argument("--tune-seconds", type=float, default=0.0, help="time to search settings; 0 takes the defaults")
+    parser.add_argument("--tune-seconds", type=at_least(0, float), default=0.0, help="time to search settings; 0 takes the defaults")
     for name, kind in SETTINGS:
         parser.add_argument(f"--{name.replace('_', '-')}", type=kind, help="fix this setting; default: by the size of the data")
     return parser.parse_args(arguments)

@@ -204,7 +204,12 @@ def test_hyperparameters_are_checked(job: Job, monkeypatch: pytest.MonkeyPatch) 
     done = run(job, "--rank", "many")
     assert done.returncode == 1 and "hyperparameters: argument --rank" in job.failure.read_text()
     assert done.stderr.count("\n") == 1
-    for arguments, message in ((["--colour", "red"], "--colour"), (["--rank", "0"], "rank: 0 is not between")):
+    for arguments, message in (
+        (["--colour", "red"], "--colour"),
+        (["--rank", "0"], "rank: 0 is not between"),
+        (["--rows-at-once", "0"], "argument --rows-at-once: 0 is not 1 or more"),
+        (["--tune-seconds", "nan"], "argument --tune-seconds: nan is not 0 or more"),
+    ):
         assert in_process(job, monkeypatch, *arguments) == 1
         assert message in job.failure.read_text()
 
@@ -255,6 +260,12 @@ def test_sigterm_ends_the_job_with_a_reason(job: Job) -> None:
     assert process.wait(timeout=30) == 143
     process.stdout.close()
     assert job.failure.read_text().startswith("stopped: SIGTERM")
+
+
+def test_benchmark_looks_first_where_it_is_to_write(tmp_path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        command(["benchmark", "--train", "a", "--test", "b", "--json", str(tmp_path / "no" / "out.json")])
+    assert f"argument --json: there is no folder {tmp_path / 'no'} to write out.json into" in capsys.readouterr().err
 
 
 def test_benchmark_prints_the_figures(tmp_path, capsys: pytest.CaptureFixture[str]) -> None:
