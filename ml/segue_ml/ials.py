@@ -255,7 +255,11 @@ def _blocks(lengths: np.ndarray, rank: int, budget: int) -> Iterator[tuple[int, 
 def principal_axes(factors: Tensor) -> tuple[Tensor, Tensor]:
     """The factors turned so that their Gram matrix is diagonal, and that diagonal. Scores do not change when both
     sides turn, and the side solved next is solved in these axes."""
-    spectrum, axes = torch.linalg.eigh(factors.T @ factors)
+    gram = factors.T @ factors
+    try:
+        spectrum, axes = torch.linalg.eigh(gram)
+    except torch.linalg.LinAlgError:  # far more dimensions than the data have: numbers too small for single precision
+        spectrum, axes = (part.float() for part in torch.linalg.eigh(gram.double()))
     return factors @ axes, spectrum.clamp_min(0.0)
 
 

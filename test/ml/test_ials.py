@@ -164,6 +164,15 @@ def test_same_seed_same_model_and_another_seed_another() -> None:
     assert not torch.equal(first.artists, other.artists)
 
 
+def test_far_more_dimensions_than_the_data_have_are_turned_all_the_same() -> None:
+    generator = torch.Generator().manual_seed(0)
+    factors = torch.randn(5, 64, generator=generator)
+    factors[:, 5:] *= 1e-20  # whose squares LAPACK cannot turn in single precision
+    turned, spectrum = ials.principal_axes(factors)
+    assert torch.allclose(turned @ turned.T, factors @ factors.T, atol=1e-4)
+    assert torch.allclose(turned.T @ turned, spectrum.diag(), atol=1e-4)
+
+
 def test_folding_in_needs_only_the_model_and_the_history() -> None:
     pairs = matrix(50, 40, 0.2, 11)
     model = train(pairs, Settings(rank=8, sweeps=8), CPU)
