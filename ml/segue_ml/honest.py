@@ -88,9 +88,10 @@ def calibration(ranking: Ranking, seed: int = 0) -> dict[str, object] | None:
         {"predicted": round(said[one] / items[one], 6), "observed": round(was[one] / items[one], 6), "items": int(items[one])}
         for one in np.flatnonzero(items)
     ]
-    ends = _rounded(np.quantile(draws, (0.025, 0.975)))
     everyone = error(np.arange(len(rest)))
-    return {"error": round(everyone, 6), "interval": ends, "listeners": len(rest), "curve": curve}
+    # A resample's chance adds to its error, by as much as the mean of all lies above the figure.
+    ends = (np.quantile(draws, (0.025, 0.975)) - (np.mean(draws) - everyone)).clip(0.0)
+    return {"error": round(everyone, 6), "interval": _rounded(ends), "listeners": len(rest), "curve": curve}
 
 
 def isotonic(scores: np.ndarray, hits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

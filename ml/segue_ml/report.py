@@ -8,7 +8,7 @@ from typing import Any
 from .plots import Bar, bars, curve, diverging
 
 STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem;color:#1d2433}
-table{border-collapse:collapse;margin:1rem 0}td,th{padding:.25rem .7rem;text-align:right;border-bottom:1px solid #d8dde6}
+table{border-collapse:collapse;margin:1rem 0;display:block;overflow-x:auto}td,th{padding:.25rem .7rem;text-align:right;border-bottom:1px solid #d8dde6}
 td:first-child,th:first-child{text-align:left}svg{max-width:100%;height:auto}text{font:13px system-ui,sans-serif}"""
 MOST_RELEASES = 12  # in the plot; the table has all
 
@@ -118,7 +118,7 @@ def _calibration(found: dict[str, Any] | None) -> list[str]:
 
 def _robustness(found: list[dict[str, Any]], whole: dict[str, float], k: int) -> list[str]:
     names = [f"recall@{k}", f"ndcg@{k}"]
-    rows = [["0 %", *(f"{whole[name]:.4f}" for name in names)]]
+    rows = [["0%", *(f"{whole[name]:.4f}" for name in names)]]
     rows += [
         [f"{one['dropped']:.0%}", *(f"{one[name]:.4f} ({_ends(one['intervals'][name])})" for name in names)]
         for one in found
