@@ -11,17 +11,20 @@ import torch
 from .blend import fit
 from .data import adjacency_pairs, read_adjacency
 from .errors import SegueError
-from .evaluate import other_holdouts, random_holdout
-from .ials import SETTINGS, Settings, default_settings
+from .ials import SETTINGS
 from .metrics import rank_all
-from .pairs import Pairs
 from .runtime import Clock, at_least, choose_device, file_to_write, peak_memory, say, set_up, working
-from .tune import MOST_SWEEPS, choose, search
+from .tune import choose_settings
+from .words import Words, read_words
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--train", type=Path, required=True, help="a line: listener, then artists")
     parser.add_argument("--test", type=Path, required=True, help="as --train; only read after training")
+    parser.add_argument(
+        "--words", type=Path,
+        help="a line: artist, then its words (tags, genres), each with a count where it has one (rock:3); a prior of factors",
+    )
     parser.add_argument(
         "--tune", type=at_least(0, float), nargs="?", const=300.0, metavar="SECONDS",
         help="search settings on a part of --train, for 300 seconds if none are given",
@@ -48,10 +51,16 @@ def run(options: argparse.Namespace) -> dict[str, object]:
         relevant = relevant.where(~known.has(relevant.rows, relevant.columns))
         if not relevant.count:
             raise SegueError("--test: every pair is also in --train")
+        words = None
+        if options.word_ridge and options.words is None:
+            raise SegueError(f"word_ridge: {options.word_ridge:g} without --words has nothing to weigh")
+        if options.words is not None:
+            words = Words.of([read_words(options.words, "--words", known.width)], device)
     with clock.phase("tune"):
-        settings = _choose(known, options, device)
+        fixed = {name: value for name, _ in SETTINGS if (value := getattr(options, name)) is not None}
+        settings = choose_settings(known, fixed, options.seed, device, options.tune, words).settings
     with clock.phase("train"):
-        model = fit(known, settings, device)
+        model = fit(known, settings, device, words=words)
     with clock.phase("fold in"):
         score = model.scorer(known, device)
     working(f"ranking {known.width:,} artists for {int((relevant.lengths > 0).sum()):,} listeners")
@@ -75,13 +84,3 @@ def run(options: argparse.Namespace) -> dict[str, object]:
     if options.json:
         options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     return result
-
-
-def _choose(known: Pairs, options: argparse.Namespace, device: torch.device) -> Settings:
-    fixed = {name: value for name, _ in SETTINGS if (value := getattr(options, name)) is not None}
-    start = default_settings(known, options.seed).changed(sweeps=MOST_SWEEPS).changed(**fixed).check()
-    part, validation = random_holdout(known, options.seed)
-    more = other_holdouts(known, options.seed)
-    if options.tune is not None:
-        return search(part, validation, start, device, options.tune, frozenset(fixed), more=more).settings
-    return choose(part, validation, start, device, frozenset(fixed), more).settings

@@ -15,6 +15,7 @@ from .neighbours import LocalRidge, Neighbours
 from .pairs import Pairs
 from .runtime import working
 from .spectral import LowPass, low_pass
+from .words import Words
 
 
 @dataclass(frozen=True)
@@ -64,12 +65,16 @@ def fold_in(model: Model, history: Pairs, device: torch.device) -> Tensor:
 
 
 def fit(
-    pairs: Pairs, settings: Settings, device: torch.device, factors: Callable[[], Model] | None = None
+    pairs: Pairs,
+    settings: Settings,
+    device: torch.device,
+    factors: Callable[[], Model] | None = None,
+    words: Words | None = None,
 ) -> Blend:
     """Trains all terms; without `item_weight` and `filter_weight` the factors alone. `factors` trains these in place of
-    `train`."""
+    `train`, which takes the artists' `words`."""
     working(f"training factors of rank {settings.rank} on {pairs.count:,} interactions")
-    model = train(pairs, settings, device) if factors is None else factors()
+    model = train(pairs, settings, device, words=words) if factors is None else factors()
     if len(np.unique(pairs.columns)) < 2:
         return Blend(model)
     neighbours, low = None, None

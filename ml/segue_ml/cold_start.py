@@ -16,13 +16,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from .pairs import Pairs
+from .words import WordTable
 
 SUPPORT = 20.0  # listeners of a value at which its vector counts half
 FLOOR = 1e-6
 PRIOR, DIRECTIONS = 200.0, 10  # of Taste; others near these are as good (docs/adr/0067)
 SHARES = (0.0, 0.25, 0.5, 0.75)  # of Taste beside the segments
 RIDGES = (0.1, 0.3, 1.0, 3.0, 10.0)
-MOST_WORDS = 4096
 
 
 @dataclass(frozen=True)
@@ -77,16 +77,6 @@ def beside_segments(segments: np.ndarray, features: np.ndarray, share: float) ->
     return (1 - share) * np.log(segments + FLOOR) + share * features
 
 
-def words_of(text: str) -> dict[str, float]:
-    """`rock:3|indie` as weights by word: 1 + log of the count, 1 where there is none."""
-    found: dict[str, float] = {}
-    for part in filter(None, text.split("|")):
-        word, colon, count = part.rpartition(":")
-        number = float(count) if colon and count.isdecimal() else 0.0
-        found[word if number else part] = 1.0 + float(np.log(number)) if number else 1.0
-    return found
-
-
 @dataclass(frozen=True)
 class WordKernel:
     """Artists' words as rows of length 1, plain and weighed by rarity: float32 [artists, words]."""
@@ -96,26 +86,11 @@ class WordKernel:
 
     @classmethod
     def of(cls, features: Sequence[Sequence[str]]) -> WordKernel:
-        """`features` hold one text per artist and feature (words_of). The same word of two features is two words; one that
-        a single artist has says nothing of others and is dropped, as is what is beyond MOST_WORDS."""
-        numbers: dict[tuple[int, str], int] = {}
-        rows, columns, values = [], [], []
-        for feature, texts in enumerate(features):
-            for artist, text in enumerate(texts):
-                for word, weight in words_of(text).items():
-                    rows.append(artist)
-                    columns.append(numbers.setdefault((feature, word), len(numbers)))
-                    values.append(weight)
-        height, at = len(features[0]), np.array(columns, np.int64)
-        owners = np.bincount(at, minlength=len(numbers))
-        kept = np.argsort(-owners, kind="stable")[:MOST_WORDS]
-        kept = np.sort(kept[owners[kept] > 1])
-        number = np.full(len(numbers), -1)
-        number[kept] = np.arange(len(kept))
-        use = number[at] >= 0
-        table = np.zeros((height, len(kept)), np.float32)
-        table[np.array(rows, np.int64)[use], number[at[use]]] = np.array(values, np.float32)[use]
-        return cls(_unit(table), _unit(table * np.log(height / np.maximum(1, owners[kept])).astype(np.float32)))
+        """`features` as WordTable.of takes them."""
+        found = WordTable.of(features)
+        table = np.zeros((found.height, len(found.owners)), np.float32)
+        table[found.rows, found.columns] = found.weights
+        return cls(_unit(table), _unit(table * found.rarity))
 
     def between(self, rows: np.ndarray, columns: np.ndarray, squared: bool = True) -> np.ndarray:
         """Likeness [rows, columns] of these artists, half of it by words weighed by rarity; words meet in pairs, too.

@@ -33,6 +33,8 @@ class Side(Protocol):
 
     def diagonal(self, counts: Tensor) -> Tensor: ...
 
+    def start(self, counts: Tensor, means: Tensor) -> Tensor: ...
+
 
 class NearRows:
     """The rows of a matrix packed for sweeps on a CPU: what `ials.Rows` solves exactly, as nearly as a sweep needs it."""
@@ -43,12 +45,13 @@ class NearRows:
         order = order[np.searchsorted(pairs.lengths[order], 1) :]
         self.blocks = list(_blocks(pairs, confidence, order, max(1, FLOATS // rank)))
 
-    def solve(self, other: Tensor, side: Side) -> Tensor:
+    def solve(self, other: Tensor, side: Side, means: Tensor | None = None) -> Tensor:
         """As ials.Rows.solve."""
         result = other.new_zeros(self.height, other.shape[1])
         usual = side.spectrum / side.catalogue  # the mean square of the other side's factors
         for block in self.blocks:
-            result.index_copy_(0, block.rows, block.solve(other, side.diagonal(block.counts), usual))
+            start = None if means is None else side.start(block.counts, means[block.rows])
+            result.index_copy_(0, block.rows, block.solve(other, side.diagonal(block.counts), usual, start))
         return result
 
 
@@ -64,10 +67,12 @@ class Block:
     counts: Tensor
     weight: Tensor
 
-    def solve(self, other: Tensor, diagonal: Tensor, usual: Tensor) -> Tensor:
-        """Minimisers x of (D + Pᵀ C P) x = Pᵀ C 1 (ials.solve_rows), nearly: [rows, k]. `other` [width, k] holds P's rows,
-        `usual` [k] their mean squares; diagonal D [rows, k]."""
-        right = self._matrix(self.confidence, other) @ other
+    def solve(self, other: Tensor, diagonal: Tensor, usual: Tensor, start: Tensor | None = None) -> Tensor:
+        """Minimisers x of (D + Pᵀ C P) x = Pᵀ C 1 + D x0 (ials.solve_rows), nearly: [rows, k]. `other` [width, k] holds P's
+        rows, `usual` [k] their mean squares; diagonal D and start x0, zero without one: [rows, k]."""
+        # x - x0 is solved: what x0 explains of the pairs is no more to be explained.
+        trust = self.confidence if start is None else self.confidence - self._products(start, other)
+        right = self._matrix(trust, other) @ other
         inverse = torch.addcmul(diagonal, self.weight.unsqueeze(1), usual).reciprocal_()
         result, residual = torch.zeros_like(right), right
         direction = residual * inverse
@@ -85,7 +90,7 @@ class Block:
             if bool((energy <= enough).all()):
                 break
             direction.mul_(energy / before.clamp_min(1e-30)).add_(scaled)
-        return result
+        return result if start is None else result.add_(start)
 
     def _matrix(self, values: Tensor, other: Tensor) -> Tensor:
         return compressed(self.starts, self.columns, values, len(other))

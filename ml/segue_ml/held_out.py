@@ -14,7 +14,6 @@ from torch import Tensor
 from .blend import Blend, fit, fold_in
 from .cold_start import RIDGES, artist_vectors, word_kernel
 from .errors import SegueError
-from .evaluate import other_holdouts, random_holdout
 from .ials import Model, Settings, default_settings, train
 from .metrics import Ranking, bootstrap, rank_all
 from .new_listeners import choose_share, lists_of
@@ -22,7 +21,7 @@ from .pairs import Pairs
 from .runtime import at_least, file_to_write, say, set_up, working
 from .segments import EVERYBODY, SegmentList, fallback, segment_lists, segment_of
 from .terms import quality
-from .tune import MOST_SWEEPS, choose
+from .tune import choose_settings
 from .vectors import as_bytes
 
 CPU, K = torch.device("cpu"), 20
@@ -137,8 +136,7 @@ def _folded(pairs: Pairs, share: float, seed: int) -> dict[str, Ranking]:
         hidden[first + generator.choice(count, count // 5, replace=False)] = True
     history, relevant = pairs.where(~hidden), pairs.where(hidden)
     without = history.where(~np.isin(history.rows, test))
-    start = default_settings(without, seed).changed(sweeps=MOST_SWEEPS)
-    settings = choose(*random_holdout(without, seed), start, CPU, more=other_holdouts(without, seed)).settings
+    settings = choose_settings(without, {}, seed, CPU).settings
     folded = fit(without, settings, CPU)
 
     def judge(blend: Blend) -> Ranking:

@@ -6,7 +6,7 @@ Benchmarks" (2021), with a confidence per pair as in Hu, Koren and Volinsky (200
     sum over observed (u, i) of c_ui (1 - x_u·y_i)²  +  a0 · sum over all (u, i) of (x_u·y_i)²
     +  sum over rows r of either side of  ridge(m_r) |row_r|²,   ridge(m) = λ (m + a0 · size of the other side)^ν
 
-where m is the row's number of interactions. Both sides are kept in the principal axes of the side that was solved
+where m is the row's number of interactions; with words of the artists, |y - μ|² in place of an artist's |y|² (words.py). Both sides are kept in the principal axes of the side that was solved
 last, where its Gram matrix is the diagonal `spectrum`: a row with m interactions and factors P (m × k) then solves
 (D + Pᵀ C P) x = Pᵀ C 1 with D diagonal, which for m < k is cheaper as an m × m system (Woodbury).
 """
@@ -24,6 +24,7 @@ from torch import Tensor
 from .conjugate import NearRows
 from .errors import SegueError
 from .pairs import Pairs
+from .words import Prior, Words
 
 CPU_BLOCK, GPU_BLOCK = 2 << 20, 64 << 20  # floats gathered at a time
 LONGEST_ROW = 16384  # pairs of one row gathered at a time
@@ -41,6 +42,7 @@ SETTINGS = (
     ("filter_weight", float),
     ("filter_rank", int),
     ("filter_degree", float),
+    ("word_ridge", float),
 )
 
 
@@ -48,7 +50,8 @@ SETTINGS = (
 class Settings:
     """Hyperparameters. `ridge` is the ridge of an average row (see Ridge.of); `strength` is α in the confidence
     1 + α log(1 + weight). `item_weight` multiplies the item-to-item term, `item_ridge` is its ridge (neighbours.py);
-    `filter_weight` multiplies the low-pass term, of `filter_rank` directions and exponent `filter_degree` (spectral.py)."""
+    `filter_weight` multiplies the low-pass term, of `filter_rank` directions and exponent `filter_degree` (spectral.py).
+    `word_ridge` is the ridge of the words' vectors, in ridges of a mean artist (words.py); 0 leaves words out."""
 
     rank: int = 64
     sweeps: int = 8
@@ -61,6 +64,7 @@ class Settings:
     filter_weight: float = 0.0
     filter_rank: int = 128
     filter_degree: float = 0.3
+    word_ridge: float = 0.0
     seed: int = 0
 
     def check(self) -> Settings:
@@ -77,6 +81,7 @@ class Settings:
             ("filter_weight", self.filter_weight, 0.0, 1e3),
             ("filter_rank", self.filter_rank, 1, 4096),
             ("filter_degree", self.filter_degree, 0.0, 2.0),
+            ("word_ridge", self.word_ridge, 0.0, 1e6),
             ("seed", self.seed, 0, 2**31),
         ):
             if not low <= value <= high:
@@ -135,23 +140,32 @@ class Ridge:
     def __call__(self, counts: Tensor, others: int) -> Tensor:
         return self.scale * (counts + self.a0 * others) ** self.nu
 
+    def of_played(self, counts: Tensor, others: int) -> Tensor:
+        """As above, and 0 for rows without interactions."""
+        return self(counts, others) * (counts > 0)
 
-def solve_rows(factors: Tensor, confidence: Tensor, diagonal: Tensor) -> Tensor:
-    """Minimisers of (D + Pᵀ C P) x = Pᵀ C 1, one a row.
+
+def solve_rows(factors: Tensor, confidence: Tensor, diagonal: Tensor, start: Tensor | None = None) -> Tensor:
+    """Minimisers of (D + Pᵀ C P) x = Pᵀ C 1 + D x0, one a row.
 
     factors P [rows, m, k] (zeros where a shorter row is padded), confidence C [rows, m] (ones where padded), diagonal D
-    [rows, k]. Returns [rows, k].
+    [rows, k], start x0 [rows, k], zero without one. Returns [rows, k].
     """
     scale = diagonal.rsqrt()
     scaled = factors * scale.unsqueeze(1)
+    # What is left to explain; x - x0 is solved.
+    missing = torch.ones_like(confidence).unsqueeze(2)
+    if start is not None:
+        missing = missing - factors @ start.unsqueeze(2)
     if factors.shape[1] <= factors.shape[2]:
         kernel = _dual_kernel(scaled, confidence)
-        weights = solve_spd(kernel, torch.ones_like(confidence).unsqueeze(2))
-        return (scaled.transpose(1, 2) @ weights).squeeze(2) * scale
-    weighted = scaled * confidence.unsqueeze(2)
-    normal = scaled.transpose(1, 2) @ weighted
-    normal.diagonal(dim1=1, dim2=2).add_(1.0)
-    return solve_spd(normal, weighted.sum(1).unsqueeze(2)).squeeze(2) * scale
+        found = (scaled.transpose(1, 2) @ solve_spd(kernel, missing)).squeeze(2) * scale
+    else:
+        weighted = (scaled * confidence.unsqueeze(2)).transpose(1, 2)
+        normal = weighted @ scaled
+        normal.diagonal(dim1=1, dim2=2).add_(1.0)
+        found = solve_spd(normal, weighted @ missing).squeeze(2) * scale
+    return found if start is None else found.add_(start)
 
 
 def contributions(factors: Tensor, confidence: Tensor, diagonal: Tensor, targets: Tensor) -> Tensor:
@@ -209,22 +223,27 @@ class Rows:
     def _put(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
 
-    def solve(self, other: Tensor, side: Model) -> Tensor:
+    def solve(self, other: Tensor, side: Model, means: Tensor | None = None) -> Tensor:
         """The best rows [height, k] given the other side's factors that the rows count [width, k], in its principal axes,
-        and the whole of that side. Rows without interactions are zero, which is their optimum."""
+        and the whole of that side; drawn to their `means` [height, k], or to zero. Rows without interactions are zero."""
         rank = other.shape[1]
         padded = torch.cat([other, other.new_zeros(1, rank)])
         result = other.new_zeros(self.height, rank)
         for rows, columns, confidence, counts in self.blocks:
             factors = padded.index_select(0, columns.flatten()).view(*columns.shape, rank)
-            result.index_copy_(0, rows, solve_rows(factors, confidence, side.diagonal(counts)))
+            start = None if means is None else side.start(counts, means[rows])
+            result.index_copy_(0, rows, solve_rows(factors, confidence, side.diagonal(counts), start))
         for row, columns, confidence in self.long:
             count = torch.tensor([float(len(columns))], device=self.device)
-            result[row] = self._solve_long(other, side.diagonal(count)[0], columns, confidence)
+            diagonal = side.diagonal(count)[0]
+            right = torch.zeros_like(diagonal) if means is None else diagonal * side.start(count, means[row : row + 1])[0]
+            result[row] = self._solve_long(other, diagonal, right, columns, confidence)
         return result
 
-    def _solve_long(self, other: Tensor, diagonal: Tensor, columns: Tensor, confidence: Tensor) -> Tensor:
-        normal, right = torch.diag(diagonal), torch.zeros_like(diagonal)
+    def _solve_long(
+        self, other: Tensor, diagonal: Tensor, right: Tensor, columns: Tensor, confidence: Tensor
+    ) -> Tensor:
+        normal = torch.diag(diagonal)
         for part, weights in zip(columns.split(LONGEST_ROW), confidence.split(LONGEST_ROW), strict=True):
             factors = other.index_select(0, part)
             weighted = factors * weights.unsqueeze(1)
@@ -252,15 +271,20 @@ def _blocks(lengths: np.ndarray, rank: int, budget: int) -> Iterator[tuple[int, 
         first = last
 
 
-def principal_axes(factors: Tensor) -> tuple[Tensor, Tensor]:
-    """The factors turned so that their Gram matrix is diagonal, and that diagonal. Scores do not change when both
-    sides turn, and the side solved next is solved in these axes."""
-    gram = factors.T @ factors
+def axes_of(gram: Tensor) -> tuple[Tensor, Tensor]:
+    """The axes [k, k] in which factors with this Gram matrix have a diagonal one, and that diagonal."""
     try:
         spectrum, axes = torch.linalg.eigh(gram)
     except torch.linalg.LinAlgError:  # far more dimensions than the data have: numbers too small for single precision
         spectrum, axes = (part.float() for part in torch.linalg.eigh(gram.double()))
-    return factors @ axes, spectrum.clamp_min(0.0)
+    return axes, spectrum.clamp_min(0.0)
+
+
+def principal_axes(factors: Tensor) -> tuple[Tensor, Tensor]:
+    """The factors turned so that their Gram matrix is diagonal, and that diagonal. Scores do not change when both
+    sides turn, and the side solved next is solved in these axes."""
+    axes, spectrum = axes_of(factors.T @ factors)
+    return factors @ axes, spectrum
 
 
 @dataclass(frozen=True)
@@ -277,6 +301,10 @@ class Model:
     def diagonal(self, counts: Tensor) -> Tensor:
         """D of listeners with these numbers of interactions: [listeners, k]."""
         return self.ridge.a0 * self.spectrum + self.ridge(counts, self.catalogue).unsqueeze(1)
+
+    def start(self, counts: Tensor, means: Tensor) -> Tensor:
+        """Where rows of the other side with these means [rows, k] would be without interactions: x0 of solve_rows."""
+        return means * (self.ridge(counts, self.catalogue).unsqueeze(1) / self.diagonal(counts))
 
     def listeners(self, rows: Rows | NearRows) -> Tensor:
         """Folds in every row: vectors [rows, k]."""
@@ -311,8 +339,10 @@ def train(
     device: torch.device,
     after_sweep: Callable[[int, Model, Tensor], bool] | None = None,
     progress: Progress | None = None,
+    words: Words | None = None,
 ) -> Model:
-    """Fits the model to listener × artist pairs, whose values are the interactions' weights.
+    """Fits the model to listener × artist pairs, whose values are the interactions' weights; `words` are the artists', used
+    with `settings.word_ridge` above 0.
 
     `after_sweep(number, model, listeners)` is called with the state after each sweep and stops the training when it
     returns true; `listeners` are the vectors folded in with that state's artists. With `progress` it goes on from the
@@ -328,14 +358,20 @@ def train(
     if kept is None:
         kept = (0, *principal_axes(first_factors(pairs.width, settings).to(device)))
     before, artists, spectrum = kept
+    prior = None
+    if words is not None and settings.word_ridge > 0:
+        counts = torch.from_numpy(np.bincount(pairs.columns, minlength=pairs.width)).float().to(device)
+        prior = Prior(words, ridge.of_played(counts, pairs.height), settings.word_ridge)
     model = Model(artists.to(device), spectrum.to(device), ridge, settings, pairs.width)
     if before >= settings.sweeps:
         return model
     listeners = model.listeners(by_listener)
     for sweep in range(before + 1, settings.sweeps + 1):
         # The artists' rows are solved as the listeners' are: the objective is the same from both sides.
-        turned = Model(*principal_axes(listeners), ridge, settings, pairs.height)
-        artists = by_artist.solve(turned.artists, turned)
+        means = prior and prior.means(model.artists)
+        axes, spectrum = axes_of(listeners.T @ listeners)
+        turned = Model(listeners @ axes, spectrum, ridge, settings, pairs.height)
+        artists = by_artist.solve(turned.artists, turned, None if means is None else means @ axes)
         model = Model(*principal_axes(artists), ridge, settings, pairs.width)
         if not torch.isfinite(model.spectrum).all():
             raise SegueError(

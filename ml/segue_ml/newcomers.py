@@ -2,7 +2,8 @@
 
 The first part is the kernel ridge of cold_start.py, from genre and followers to the factors of artists that are known; the
 second is the artist's own factors, which iALS draws towards zero where there is little to learn from. So an artist
-begins as one of its kind and becomes itself with its listeners.
+begins as one of its kind and becomes itself with its listeners. Where training has drawn factors to their words already
+(words.py), the first part is only of those that nobody has played.
 """
 
 from __future__ import annotations
@@ -85,7 +86,10 @@ def find_newcomers(
         _, solved = best_ridge(kernel.between(basis, basis), factors[at[known]])
         for first in range(0, len(new), AT_ONCE):
             part = np.arange(first, min(first + AT_ONCE, len(new)))
-            vectors[part] += kernel.between(len(known) + part, basis) @ solved
+            by_words = kernel.between(len(known) + part, basis) @ solved
+            if model.settings.word_ridge > 0:
+                by_words[trained[new[part]]] = 0.0
+            vectors[part] += by_words
     said = (vectors != 0).any(1)
     found = torch.from_numpy(vectors[said].astype(np.float32)).to(model.artists.device)
     return Newcomers(catalogue.numbers[new[said]], found, at[new[said]])

@@ -13,27 +13,36 @@ from torch import Tensor
 
 from .errors import SegueError
 from .group import Group
-from .ials import Model, Progress, Settings, first_factors, principal_axes
+from .ials import Model, Progress, Settings, axes_of, first_factors, principal_axes
 from .shards import Packed
+from .words import Prior, Words
 
 AT_ONCE = 1 << 16  # rows turned at a time
 
 
 def train_packed(
-    packed: Packed, settings: Settings, device: torch.device, group: Group, progress: Progress | None = None
+    packed: Packed,
+    settings: Settings,
+    device: torch.device,
+    group: Group,
+    progress: Progress | None = None,
+    words: Words | None = None,
 ) -> Model:
-    """The model of `ials.train`, the same in every process. `progress` is the first process' and goes on from its
-    state."""
+    """The model of `ials.train`, the same in every process. `progress` and `words` are the first process', which goes on
+    from the state of the one."""
     settings.check()
     kept = group.decided(lambda: _state(packed, settings, progress))
     before, artists, spectrum = kept[0], kept[1].to(device), kept[2].to(device)
     model = Model(artists, spectrum, packed.ridge, settings, packed.artists)
+    prior = _prior(packed, settings, group, device, words)
     for sweep in range(before + 1, settings.sweeps + 1):
         listeners = _solve_listeners(packed, model)
-        gram = group.sum(listeners.T @ listeners)
-        spectrum = _turn(listeners, gram, group)
-        artists, spectrum = _solve_artists(packed, settings, spectrum, group, listeners)
-        del listeners
+        axes, spectrum = axes_of(group.sum(listeners.T @ listeners))
+        group.from_first(axes, spectrum)
+        _turn(listeners, axes)
+        means = _means(prior, model.artists, axes, settings, group)
+        artists, spectrum = _solve_artists(packed, settings, spectrum, group, listeners, means)
+        del listeners, means
         model = Model(artists, spectrum, packed.ridge, settings, packed.artists)
         if not torch.isfinite(model.spectrum).all():
             raise SegueError(
@@ -59,17 +68,45 @@ def _solve_listeners(packed: Packed, model: Model) -> Tensor:
     return result
 
 
-def _turn(listeners: Tensor, gram: Tensor, group: Group) -> Tensor:
-    """Turns the listeners into their principal axes, in place; returns their spectrum."""
-    spectrum, axes = torch.linalg.eigh(gram)
-    group.from_first(spectrum, axes)
-    for first in range(0, len(listeners), AT_ONCE):
-        listeners[first : first + AT_ONCE] = listeners[first : first + AT_ONCE] @ axes
-    return spectrum.clamp_min(0.0)
+def _prior(
+    packed: Packed, settings: Settings, group: Group, device: torch.device, words: Words | None
+) -> Prior | None:
+    """The first process' prior. All of them count the artists' interactions."""
+    if not settings.word_ridge > 0:
+        return None
+    own = torch.zeros(-(-packed.artists // group.size), 1, device=device)
+    own[: len(packed.own_counts), 0] = torch.from_numpy(packed.own_counts).to(own)
+    counts = _in_order(own, packed, group).squeeze(1)
+    if words is None or not group.first:
+        return None
+    return Prior(words, packed.ridge.of_played(counts, packed.listeners), settings.word_ridge)
+
+
+def _means(
+    prior: Prior | None, artists: Tensor, axes: Tensor, settings: Settings, group: Group
+) -> Tensor | None:
+    """Where the words say that artists are, turned; None without words."""
+    if not settings.word_ridge > 0:
+        return None
+    means = torch.zeros_like(artists) if prior is None else prior.means(artists)
+    _turn(means, axes)
+    group.from_first(means)
+    return means
+
+
+def _turn(rows: Tensor, axes: Tensor) -> None:
+    """Turns rows into other axes, in place."""
+    for first in range(0, len(rows), AT_ONCE):
+        rows[first : first + AT_ONCE] = rows[first : first + AT_ONCE] @ axes
+
+
+def _in_order(own: Tensor, packed: Packed, group: Group) -> Tensor:
+    """Everybody's rows [artists, k]: artist a is row a // processes of process a % processes."""
+    return group.collect(own).transpose(0, 1).reshape(-1, own.shape[1])[: packed.artists]
 
 
 def _solve_artists(
-    packed: Packed, settings: Settings, spectrum: Tensor, group: Group, listeners: Tensor
+    packed: Packed, settings: Settings, spectrum: Tensor, group: Group, listeners: Tensor, means: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     """All artists in their principal axes, and their spectrum."""
     rank = settings.rank
@@ -79,9 +116,9 @@ def _solve_artists(
         part = packed.by_artist[at]
         rows = listeners.index_select(0, part.wanted)
         table, _ = group.exchange(rows, part.to, part.coming)
-        own[part.first : part.first + part.rows.height] = part.rows.solve(table, turned)
-    # Artist a is row a // processes of process a % processes.
-    artists = group.collect(own).transpose(0, 1).reshape(-1, rank)[: packed.artists]
-    artists, diagonal = principal_axes(artists)
+        here = slice(part.first, part.first + part.rows.height)
+        drawn = None if means is None else means[group.rank :: group.size][here]
+        own[here] = part.rows.solve(table, turned, drawn)
+    artists, diagonal = principal_axes(_in_order(own, packed, group))
     group.from_first(artists, diagonal)
     return artists, diagonal

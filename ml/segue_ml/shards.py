@@ -88,11 +88,12 @@ class Pass:
 @dataclass(frozen=True)
 class Packed:
     """Both sides of one training. `listeners` are all in the data, `own_listeners` this process', `artists` those with an
-    interaction; `pairs` are all that are trained on."""
+    interaction, `own_counts` the listeners of each of this process' artists; `pairs` are all that are trained on."""
 
     listeners: int
     own_listeners: int
     artists: int
+    own_counts: np.ndarray
     pairs: int
     ridge: Ridge
     by_listener: Spool
@@ -106,12 +107,12 @@ class Packed:
 def footprint(listeners: int, artists: int, rank: int, processes: int, widest: int, most_pairs: int = PAIRS) -> int:
     """Bytes that one process needs beyond Python and its libraries, at most, on a CPU:
 
-    4 · rank · (1.1 · listeners / processes + 4 · artists + 4 · F) + 200 · most_pairs + 2 · 10⁸
+    4 · rank · (1.1 · listeners / processes + 5 · artists + 4 · F) + 200 · most_pairs + 2 · 10⁸
 
     where F = min(listeners, most_pairs + widest) are the vectors that a pass gathers and `widest` the listeners of the
     most played artist. Interactions are not in it: they lie on disk."""
     gathered = min(listeners, most_pairs + widest)
-    vectors = 1.1 * listeners / processes + 4 * artists + 4 * gathered
+    vectors = 1.1 * listeners / processes + 5 * artists + 4 * gathered
     return int(4 * rank * vectors + 200 * most_pairs + 2e8)
 
 
@@ -189,10 +190,11 @@ class Spill:
         require_two(int(listeners), width)
         if not count:
             raise SegueError("interactions: none with a weight above 0; nothing to train on")
-        by_artist, sizes = self._by_artist(settings, device, int(listeners))
+        by_artist, counts = self._by_artist(settings, device)
+        sizes = Ridge.sizes(settings, counts, int(listeners))
         artists = group.sum(torch.tensor([len(sizes), sizes.sum()], dtype=torch.float64, device=device)).tolist()
         ridge = Ridge.between(settings, size / active, artists[1] / artists[0])
-        return Packed(int(listeners), base, width, int(count), ridge, by_listener, by_artist)
+        return Packed(int(listeners), base, width, counts, int(count), ridge, by_listener, by_artist)
 
     def _turn(self, pairs: Pairs, base: int, device: torch.device) -> None:
         """Sends a bucket's pairs to the processes of their artists, and spills what comes."""
@@ -210,9 +212,10 @@ class Spill:
         records["weight"] = came[:, 2].astype(np.int32).view(np.float32)
         _scatter(records, self._range[records["artist"]], self._folder / "artists")
 
-    def _by_artist(self, settings: Settings, device: torch.device, listeners: int) -> tuple[Spool, np.ndarray]:
-        """The artists' passes, as many in every process, and the sizes of this one's artists for the ridge."""
-        group, spool, sizes = self._group, Spool(self._folder / "by-artist"), []
+    def _by_artist(self, settings: Settings, device: torch.device) -> tuple[Spool, np.ndarray]:
+        """The artists' passes, as many in every process, and how many listeners each of this one's artists has."""
+        group, spool = self._group, Spool(self._folder / "by-artist")
+        counts = np.zeros(len(self._range), np.int64)
         ranges = int(self._range.max(initial=-1)) + 1
         for number in range(group.most(ranges, device)):
             records = _read(self._folder / f"artists-{number}", TURNED)
@@ -228,8 +231,9 @@ class Spill:
             pairs = Pairs.build(records["artist"] - first, columns, records["weight"], shape)
             rows = rows_of(pairs, settings, device)
             spool.add(Pass(first, rows, send, to, asked))
-            sizes.append(Ridge.sizes(settings, pairs.lengths, listeners))
-        return spool, np.concatenate([np.zeros(0), *sizes])
+            counts[own] = pairs.lengths
+        return spool, counts
+
 
 def _scatter(records: np.ndarray, file: np.ndarray, name: Path) -> None:
     """Appends each record to the file of its number."""

@@ -17,6 +17,7 @@ from .neighbours import LocalRidge, Neighbours
 from .pairs import Pairs
 from .runtime import Budget, working
 from .spectral import LowPass, low_pass
+from .words import Words
 
 WEIGHTS = (0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
 ITEM_RIDGES, FILTER_RANKS, FILTER_DEGREES = (0.1, 0.3, 1.0, 3.0), (64, 128, 256, 512), (0.3, 0.5)
@@ -35,11 +36,13 @@ def quality(ranking: Ranking) -> float:
 
 @dataclass(frozen=True)
 class Choice:
-    """Settings with the best number of sweeps, their quality on the validation part, and what was trained on the other."""
+    """Settings with the best number of sweeps, their quality on the validation part, what was trained on the other, and
+    the factors' quality for each of the validation's listeners."""
 
     settings: Settings
     quality: float
     fitted: tuple[Model, Tensor] | None = None
+    each: np.ndarray | None = None
 
 
 class Terms:
@@ -162,6 +165,7 @@ def add_terms(
     terms: Terms | None = None,
     budget: Budget | None = None,
     more: Sequence[Split] = (),
+    words: Words | None = None,
 ) -> Choice:
     """The share and the ridge of the item-to-item term beside the chosen factors, the share, rank and exponent of the
     low-pass term beside both, then the first's share again beside the second. Share 0 unless a term earns its place. `fixed`
@@ -180,7 +184,7 @@ def add_terms(
             break
         own = Terms(other[0], device, settings, fixed)
         own.prepare()
-        model = train(other[0], settings, device)
+        model = train(other[0], settings, device, words=words)
         sides.append(_Side(other, (model, fold_in(model, other[0], device)), own, device, k, most))
     trials = _Trials(sides)
     factors = [side.factors for side in sides]

@@ -26,15 +26,16 @@ from . import __version__
 from .blend import Blend, fit
 from .card import model_card
 from .champion import against, contestant, read_champion
-from .checkpoint import Checkpoints, code_digest, data_digest
+from .checkpoint import Checkpoints, code_digest, data_digests, together
 from .data import count_rows, read_dataset
 from .errors import SegueError, one_line
-from .evaluate import compare, iso, other_holdouts, random_holdout, temporal_holdout
+from .evaluate import compare, iso, temporal_holdout
 from .export import export
 from .feedback import Feedback, learn
 from .group import Group, join
 from .honest import by_group, calibration, gaps, robustness
-from .ials import SETTINGS, Model, Settings, default_settings, train
+from .ials import SETTINGS, Model, Settings, train
+from .manifest import check_snapshot
 from .mattered import what_mattered
 from .new_listeners import choose_share, lists_of
 from .newcomers import Catalogue, find_newcomers
@@ -47,9 +48,9 @@ from .sharded import train_packed
 from .shards import PAIRS, Spill, sampled
 from .shown import accuracy, read_impressions, sides
 from .surfaced import judge_quota
-from .terms import Choice
 from .track import record_job
-from .tune import MOST_SWEEPS, choose, search
+from .tune import choose_settings
+from .words import Words
 from .worths import Worths
 
 K = 20
@@ -73,6 +74,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         parser.add_argument(f"--{channel}", type=Path, default=Path(default), help="folder of this channel")
     shown = environment.get("SM_CHANNEL_IMPRESSIONS") or "/opt/ml/input/data/impressions"
     parser.add_argument("--impressions", type=Path, default=Path(shown), help="folder of this channel, which may be missing")
+    listed = environment.get("SM_CHANNEL_MANIFEST") or "/opt/ml/input/data/manifest"
+    parser.add_argument("--manifest", type=Path, default=Path(listed), help="folder of this channel, which may be missing: what the features wrote")
     parser.add_argument("--model-dir", type=Path, default=Path(environment.get("SM_MODEL_DIR") or "/opt/ml/model"))
     served = environment.get("SM_CHANNEL_CHAMPION") or "/opt/ml/input/data/champion"
     parser.add_argument("--champion", type=Path, default=Path(served), help="folder of this channel, which may be missing: the model that serves")
@@ -131,6 +134,7 @@ class _Job:
         self.spill: Spill | None = None
         self.scratch: Path | None = None
         self.checkpoints = Checkpoints(None, {})
+        self.words: Words | None = None
 
     def close(self) -> None:
         if self.scratch:
@@ -175,11 +179,15 @@ class _Job:
         if self.spill:
             say(f"factors by {self.group.size} processes, {self.spill.total:,} interactions on disk")
         self.catalogue = Catalogue.read(options.artists)
+        # Not followers: how many there are tells of the time after the moment that the model is judged at.
+        self.words = Words.of([facts for name, facts in self.data.facts.items() if name == "genre"], self.device)
         self.second = SecondStage(options.ranker, self.data, self.device, options.seed)
         self.quota = Quota(
             options.new_artists_share, options.new_artists_after, options.new_artists_listeners, options.new_artists_days
         ).check()
-        self.lineage = {"data": data_digest(folders), "code": code_digest(), "seed": options.seed}
+        digests = data_digests(folders)
+        check_snapshot(options.manifest, folders, digests)
+        self.lineage = {"data": together(digests), "code": code_digest(), "seed": options.seed}
         fixed = {name: getattr(options, name) for name, _ in SETTINGS}
         identity = {**self.lineage, "fixed": fixed, "tune": options.tune_seconds, "share": share, "feedback": options.feedback}
         folder = options.checkpoint_dir
@@ -198,7 +206,10 @@ class _Job:
         with self.clock.phase("choose settings"):
             settings = self.checkpoints.settings()
             if settings is None:
-                choice = _choose(self.options, self.holdout.history, self.device)
+                # For the training before the cutoff; the one on everything keeps them.
+                fixed = {name: value for name, _ in SETTINGS if (value := getattr(self.options, name)) is not None}
+                seed, seconds = self.options.seed, self.options.tune_seconds or None
+                choice = choose_settings(self.holdout.history, fixed, seed, self.device, seconds, self.words)
                 settings = choice.settings
                 if not math.isnan(choice.quality):
                     say(f"eval validation-quality={choice.quality:.6f};")
@@ -236,13 +247,14 @@ class _Job:
         try:
             self.counts = {"interactions": self.spill.total, "listeners": packed.listeners, "artists": packed.artists}
             progress = self.checkpoints.sweeps(name, settings)
-            return train_packed(packed, settings, self.device, self.group, progress)
+            return train_packed(packed, settings, self.device, self.group, progress, self.words)
         finally:
             packed.close()
 
     def _fit(self, name: str, pairs: Pairs, settings: Settings, model: Model | None) -> Blend:
         def factors() -> Model:
-            return model or train(pairs, settings, self.device, progress=self.checkpoints.sweeps(name, settings))
+            progress = self.checkpoints.sweeps(name, settings)
+            return model or train(pairs, settings, self.device, progress=progress, words=self.words)
 
         return fit(pairs, settings, self.device, factors)
 
@@ -351,20 +363,6 @@ class _Job:
         counts = {"interactions": len(data.rows), "listeners": data.shape[0], "artists": data.shape[1]}
         first, last = (spill.first, spill.last) if spill else (int(data.times.min()), int(data.times.max()))
         return {**(self.counts if spill else counts), "first": iso(first), "last": iso(last)}
-
-
-def _choose(options: argparse.Namespace, history: Pairs, device: torch.device) -> Choice:
-    """Settings for the training before the cutoff, chosen on a random part of it; the training on everything keeps
-    them."""
-    fixed = {name: getattr(options, name) for name, _ in SETTINGS if getattr(options, name) is not None}
-    start = default_settings(history, options.seed).changed(sweeps=MOST_SWEEPS).changed(**fixed).check()
-    part, validation = random_holdout(history, options.seed)
-    if not part.count:
-        return Choice(start, float("nan"))
-    more = other_holdouts(history, options.seed)
-    if options.tune_seconds > 0:
-        return search(part, validation, start, device, options.tune_seconds, frozenset(fixed), more=more)
-    return choose(part, validation, start, device, frozenset(fixed), more)
 
 
 def _ends(intervals: dict[str, list[float]]) -> dict[str, list[float]]:

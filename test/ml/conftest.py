@@ -109,6 +109,13 @@ def planted(listeners: int = 300, artists: int = 120, groups: int = 6, days: int
     }
 
 
+def with_genres(tables: dict, groups: int = 6) -> dict:
+    """Planted data whose artists have their taste group as genre."""
+    artists = tables["artists"]
+    genres = [f"genre {at * groups // artists.num_rows}" for at in range(artists.num_rows)]
+    return {**tables, "artists": artists.append_column("genre", pa.array(genres))}
+
+
 @pytest.fixture
 def job(tmp_path: Path) -> Job:
     """A job whose channels hold the planted data."""

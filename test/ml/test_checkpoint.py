@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import ML, Job, planted
+from conftest import ML, Job, planted, with_genres
 from segue_ml.checkpoint import Checkpoints
 from segue_ml.ials import Settings
 
-FIXED = ("--rank", "64", "--sweeps", "20", "--a0", "0.1", "--item-weight", "0", "--threads", "1", "--seed", "3")
+FIXED = ("--rank", "64", "--sweeps", "20", "--a0", "0.1", "--item-weight", "0", "--word-ridge", "5", "--threads", "1", "--seed", "3")
 FILES = ("artist_factors.npy", "spectrum.npy", "segments.json")
 
 
@@ -31,7 +31,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Job:
 
 def made_job(folder: Path) -> Job:
     made = Job(folder)
-    for name, table in planted(listeners=1000, artists=480).items():
+    for name, table in with_genres(planted(listeners=1000, artists=480)).items():
         made.write(name, table)
     return made
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from segue_ml.__main__ import main
-from segue_ml.cold_start import Taste, artist_vectors, word_kernel, words_of
+from segue_ml.cold_start import Taste, artist_vectors, word_kernel
 from segue_ml.pairs import Pairs
 
 LISTENERS, ARTISTS = 400, 60
@@ -58,12 +58,6 @@ def test_a_small_value_is_shrunk_more_than_a_large_one() -> None:
     taste = Taste.of(as_pairs(played), [feature], 50.0, 0)
     lift = dict(zip(taste.names[0].tolist(), taste.lifts[0][:, 1], strict=True))  # neither plays the second artist
     assert lift["large"] < lift["small"] < 0 < lift["other"]
-
-
-def test_words_with_and_without_counts() -> None:
-    assert words_of("rock:1|post-rock|a:b|") == {"rock": 1.0, "post-rock": 1.0, "a:b": 1.0}
-    assert words_of("rock:8")["rock"] == pytest.approx(1 + np.log(8))
-    assert words_of("") == {}
 
 
 def test_a_new_artist_stands_where_its_words_say() -> None:

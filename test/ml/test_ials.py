@@ -244,6 +244,9 @@ def test_sweeps_solve_rows_nearly_and_each_by_itself(seed: int, rank: int, ridge
     # No block changes a row, but for rounding at the limit: several processes cut otherwise.
     again = cut.solve(side.artists, side)
     assert float((again - found).norm()) <= 0.002 * float(found.norm())
+    means = torch.randn(40, rank, generator=torch.Generator().manual_seed(seed + 1))
+    drawn = Rows(pairs, trust, rank, CPU).solve(side.artists, side, means)
+    assert float((near.solve(side.artists, side, means) - drawn).norm()) <= 0.03 * float((drawn - exact).norm() + exact.norm())
 
 
 def test_what_cannot_be_solved_ends_all_the_same() -> None:

@@ -66,6 +66,15 @@ def test_its_few_listeners_are_added_and_do_not_teach_the_words() -> None:
     assert float(found.vectors[1][3].abs()) < 0.2
 
 
+def test_factors_that_were_trained_towards_their_words_have_them_once() -> None:
+    model, numbers, listeners, catalogue = world()
+    drawn = replace(model, settings=model.settings.changed(word_ridge=3.0))
+    found = find_newcomers(drawn, numbers, listeners, numbers == 1, catalogue)
+    assert found.numbers.tolist() == [1, 31, 32, 33, 34]
+    torch.testing.assert_close(found.vectors[0], model.artists[0])
+    assert found.vectors[1:].argmax(1).tolist() == [0, 1, 2, 0]  # nobody has trained these
+
+
 def test_without_words_those_with_listeners_stand_by_their_own_factors() -> None:
     model, numbers, listeners, catalogue = world()
     found = find_newcomers(model, numbers, listeners, numbers <= 2, replace(catalogue, words=[]))

@@ -13,17 +13,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
-from conftest import DAY, ML, START, Job, planted
+from conftest import DAY, ML, START, Job, planted, with_genres
 from segue_ml.errors import SegueError
 from segue_ml.group import Group, join
 from segue_ml.shards import Spill, footprint, sampled
 
-FIXED = ("--rank", "24", "--sweeps", "4", "--a0", "0.1", "--threads", "1", "--seed", "5")
+FIXED = ("--rank", "24", "--sweeps", "4", "--a0", "0.1", "--word-ridge", "3", "--threads", "1", "--seed", "5")
 
 
 def job_in(folder: Path) -> Job:
     made = Job(folder)
-    for name, table in planted().items():
+    for name, table in with_genres(planted()).items():
         made.write(name, table)
     return made
 

@@ -30,10 +30,10 @@ class Clock:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now, self.ranks, real = 0.0, [], tune.choose_sweeps
 
-        def counted(part, validation, settings, *arguments):
+        def counted(part, validation, settings, *arguments, **named):
             self.now += 10 if settings.rank <= 16 else 30
             self.ranks.append(settings.rank)
-            return real(part, validation, settings, *arguments)
+            return real(part, validation, settings, *arguments, **named)
 
         monkeypatch.setattr(tune, "choose_sweeps", counted)
         monkeypatch.setattr(tune.time, "perf_counter", lambda: self.now)
