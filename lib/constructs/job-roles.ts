@@ -65,7 +65,10 @@ export class JobRoles extends Construct {
     const features = (part: string) => `features/*/${part}/`;
     this.train = this.role("Train", [
       ...images.pullStatements(),
-      ...read(...trainingTables.map(features), "runs/*/checkpoints/", "runs/*/train/*/output/model.tar.gz"),
+      ...read(
+        ...trainingTables.map(features),
+        ...["features/*/manifest.json", "runs/*/checkpoints/", "runs/*/train/*/output/model.tar.gz"],
+      ),
       ...code.readStatements(),
       write("runs/*/train/", "runs/*/checkpoints/"),
       ...trackingStatements(tracking),

@@ -45,6 +45,8 @@ function common({ config, lake, code, roles, key }: RunJobsProps) {
     InputMode: "File",
   });
   const features = (part: string) => channel(part, s3Uri(lake, `features/' & $run.runId & '/${part}/'`));
+  // By which the job knows that it reads what the features wrote.
+  const manifest = channel("manifest", s3Uri(lake, "features/' & $run.runId & '/manifest.json'"));
   const champion = channel("champion", expression("$run.champion.modelDataUrl"));
   const runtime = `'MaxRuntimeInSeconds': ${maxRuntimeMinutes * 60}`;
   const parameters = {
@@ -65,7 +67,7 @@ function common({ config, lake, code, roles, key }: RunJobsProps) {
     },
     // A channel without an object fails the job, so that what serves is one only where there is such a model.
     InputDataConfig: expression(
-      `$append(${literal([...trainingTables.map(features), channel("code", code.uri)])}, $exists($run.champion) ? ${literal([champion])} : [])`,
+      `$append(${literal([...trainingTables.map(features), manifest, channel("code", code.uri)])}, $exists($run.champion) ? ${literal([champion])} : [])`,
     ),
     OutputDataConfig: {
       S3OutputPath: s3Uri(lake, "runs/' & $run.runId & '/train'"),

@@ -25,21 +25,26 @@ from .runtime import Ticker, say
 SECONDS = 20.0  # between two writes of one training's state
 
 
-def file_digest(files: Iterable[tuple[str, Path]]) -> str:
-    """SHA-256 over the names and contents of files, in order of name."""
-    total = hashlib.sha256()
-    for name, path in sorted(files):
+def digests_of(files: Iterable[tuple[str, Path]]) -> dict[str, str]:
+    """SHA-256 of each file by the name it is given."""
+    found = {}
+    for name, path in files:
         own = hashlib.sha256()
         with path.open("rb") as source:
             while part := source.read(1 << 20):
                 own.update(part)
-        total.update(f"{name} {own.hexdigest()}\n".encode())
-    return total.hexdigest()
+        found[name] = own.hexdigest()
+    return found
 
 
-def data_digest(channels: dict[str, Path]) -> str:
-    """Of the Parquet files of the channels: the same snapshot has the same digest wherever it lies."""
-    return file_digest(
+def together(digests: dict[str, str]) -> str:
+    """SHA-256 over files' names and digests, in order of name."""
+    return hashlib.sha256("".join(f"{name} {own}\n" for name, own in sorted(digests.items())).encode()).hexdigest()
+
+
+def data_digests(channels: dict[str, Path]) -> dict[str, str]:
+    """Of the Parquet files of the channels, `<channel>/<file>`: the same wherever the snapshot lies."""
+    return digests_of(
         (f"{name}/{path.relative_to(folder).as_posix()}", path)
         for name, folder in channels.items()
         for path in folder.rglob("*.parquet")
@@ -49,7 +54,7 @@ def data_digest(channels: dict[str, Path]) -> str:
 def code_digest() -> str:
     """Of this package's own files."""
     own = Path(__file__).resolve().parent
-    return file_digest((path.name, path) for path in own.glob("*.py"))
+    return together(digests_of((path.name, path) for path in own.glob("*.py")))
 
 
 class Checkpoints:

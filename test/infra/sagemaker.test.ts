@@ -262,6 +262,7 @@ describe("requests", () => {
       impressions: expect.stringContaining(`/features/${runId}/impressions/`),
       listeners: expect.stringContaining(`/features/${runId}/listeners/`),
       artists: expect.stringContaining(`/features/${runId}/artists/`),
+      manifest: expect.stringMatching(new RegExp(`/features/${runId}/manifest.json$`)),
       code: expect.stringMatching(/^s3:\/\/cdk-.*\/[0-9a-f]{64}\.gz$/),
     });
     for (const [name, uri] of channels) if (name !== "code") expect(uri).toEqual(lake);
