@@ -163,13 +163,22 @@ export async function finish(input: RunInput, stores: Stores): Promise<Published
 }
 
 async function featuresOf({ featuresPrefix }: RunInput, lake: Bucket) {
-  return featuresManifest.parse(await note(`${folder(featuresPrefix)}manifest.json`, lake));
+  const key = `${folder(featuresPrefix)}manifest.json`;
+  const read = featuresManifest.safeParse(await note(key, lake));
+  if (read.success) return read.data;
+  throw new PublishError(
+    `${key}: ${read.error.issues[0]?.path.join(".") || "all of it"} is not as docs/formats.md says`,
+  );
 }
 
 async function note(key: string, lake: Bucket): Promise<unknown> {
   const text = await lake.text(key);
   if (text === undefined) throw new PublishError(`${key} does not exist`);
-  return JSON.parse(text);
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new PublishError(`${key} is not JSON: ${(error as Error).message}`);
+  }
 }
 
 /** Says which output is short, not only that one is. */

@@ -244,6 +244,16 @@ describe("the release is refused, and not sealed,", () => {
       async () => void lake.objects.delete(`features/${runId}/manifest.json`),
       /features\/.*\/manifest.json does not exist/,
     ],
+    [
+      "when the features' manifest is not JSON",
+      () => edit(`features/${runId}/manifest.json`, (text) => text.slice(0, -1)),
+      /features\/.*\/manifest.json is not JSON: /,
+    ],
+    [
+      "when the features' manifest lacks a field",
+      () => edit(`features/${runId}/manifest.json`, (text) => text.replace('"scoring":', '"scored":')),
+      /features\/.*\/manifest.json: counts.scoring is not as docs\/formats.md says/,
+    ],
   ];
   test.each(cases)("%s", async (_, damage, message) => {
     await damage();
