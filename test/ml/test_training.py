@@ -122,8 +122,10 @@ def test_model_holds_no_listener(trained: Job) -> None:
 
 def test_same_seed_same_files(trained: Job, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     assert in_process(job, monkeypatch, "--seed", "7") == 0
-    for name in ("artist_factors.npy", "spectrum.npy", "segments.json"):
-        assert (job.model / name).read_bytes() == (trained.model / name).read_bytes()
+    names = sorted(path.name for path in trained.model.glob("*.npy"))
+    assert len(names) > 8  # of all terms
+    for name in (*names, "segments.json", "model.json"):
+        assert (job.model / name).read_bytes() == (trained.model / name).read_bytes(), name
 
 
 def test_settings_can_be_fixed_and_searched(
