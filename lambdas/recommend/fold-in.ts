@@ -125,8 +125,8 @@ export class FoldIn {
   /** An artist's vector in the low-pass term, as one that was played or one that is scored. */
   #axes({ part, at }: Place, side: "inputs" | "outputs"): Float64Array {
     const { filter } = this.#parts[part]!;
-    const scale = filter[side][at]!;
-    return Float64Array.from({ length: filter.rank }, (_, k) => scale * filter.axes[at * filter.rank + k]!);
+    const [scale, axes] = [filter[side][at]!, side === "inputs" ? filter.played : filter.axes];
+    return Float64Array.from({ length: filter.rank }, (_, k) => scale * axes[at * filter.rank + k]!);
   }
 
   /** A played artist's item-to-item weights by the number of the artist that they lead to, and the largest there can be. */

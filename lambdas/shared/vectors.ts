@@ -23,12 +23,13 @@ export interface Vectors {
   readonly worths: Worths;
 }
 
-/** The low-pass term (`ml/segue_ml/spectral.py`). */
+/** The low-pass term (`ml/segue_ml/spectral.py`), its learned part in it. */
 interface Filter {
   /** 0 where the model has none. */
   readonly rank: number;
-  /** `rank` numbers an artist. */
+  /** `rank` numbers of an artist that is scored, and of one that was played: the same but for a learned part. */
   readonly axes: Int8Array;
+  readonly played: Int8Array;
   /** What the axes of a played artist, and those of one that is scored, are to be multiplied by. */
   readonly inputs: Float32Array;
   readonly outputs: Float32Array;
@@ -53,18 +54,18 @@ interface Worths {
   readonly halfLife: number;
 }
 
-/** Bytes of the header by version. The first one had factors alone, and the weights of the features. */
-const HEADER_BYTES: Readonly<Record<number, number>> = { 1: 36, 2: 52 };
+/** Bytes of the header by version; 3 is that of a list (value.ts). The first one had factors alone, and the weights of the features. */
+const HEADER_BYTES: Readonly<Record<number, number>> = { 1: 36, 2: 52, 4: 52 };
 
 /**
- * Reads a part of the vectors (docs/formats.md, "Vectors, version 2"; little-endian), and those of version 1, which a release made before may
- * still have.
+ * Reads a part of the vectors (docs/formats.md, "Vectors, versions 2 and 4"; little-endian), of version 4, which a learned part makes of it, and of version 1, which
+ * a release made before may still have.
  * @throws Error for another version or a length that the counts do not say
  */
 export function readVectors(bytes: Buffer): Vectors {
   const version = bytes[0] ?? 0;
   const header = HEADER_BYTES[version];
-  if (!header) throw new Error(`vectors: version ${version} is unknown, this code reads 1 and 2`);
+  if (!header) throw new Error(`vectors: version ${version} is unknown, this code reads 1, 2 and 4`);
   if (bytes.length < header) throw new Error(`vectors: ${bytes.length} bytes, the header has ${header}`);
   const rank = bytes.readUInt16LE(2);
   const count = bytes.readUInt16LE(4);
@@ -93,6 +94,7 @@ export function readVectors(bytes: Buffer): Vectors {
   const neighbours = readNeighbours(version === 1 ? 0 : count, floats, signed, skip, bytes);
   const factors = signed(rank * count);
   const axes = signed(filterRank * count);
+  const played = version === 4 ? signed(filterRank * count) : axes;
   const numbersAt = skip(3 * count);
   const ids = count === 0 ? [] : bytes.subarray(at).toString().split("\n");
   if (ids.length !== count || (count === 0 && bytes.length > at)) throw short(ids.length);
@@ -112,7 +114,7 @@ export function readVectors(bytes: Buffer): Vectors {
     ...{ spectrum, scales, factors },
     artists: Array.from({ length: count }, (_, i) => bytes.readUIntLE(numbersAt + 3 * i, 3)),
     ids,
-    filter: { rank: filterRank, axes, inputs, outputs, longest: longestFilter },
+    filter: { rank: filterRank, axes, played, inputs, outputs, longest: longestFilter },
     neighbours,
     worths: { like, click, halfLife },
   };

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .ials import Model, Rows, Settings, confidence, train
+from .learned import learn
 from .metrics import ScoreRows
 from .neighbours import LocalRidge, Neighbours
 from .pairs import Pairs
@@ -71,7 +72,7 @@ def fit(
     factors: Callable[[], Model] | None = None,
     words: Words | None = None,
 ) -> Blend:
-    """Trains all terms; without `item_weight` and `filter_weight` the factors alone. `factors` trains these in place of
+    """Trains all terms; without `item_weight`, `filter_weight` and `learned_weight` the factors alone. `factors` trains these in place of
     `train`, which takes the artists' `words`."""
     working(f"training factors of rank {settings.rank} on {pairs.count:,} interactions")
     model = train(pairs, settings, device, words=words) if factors is None else factors()
@@ -85,4 +86,8 @@ def fit(
         working("fitting the low-pass term")
         whole = low_pass(pairs, settings.filter_rank, device, settings.seed)
         low = whole.shaped(settings.filter_rank, settings.filter_degree, settings.filter_weight)
+    if settings.learned_weight > 0 and (pairs.lengths > 1).any():
+        working("fitting the learned part")
+        learned = learn(pairs, device, settings.seed).times(settings.learned_weight)
+        low = (low or LowPass.nothing(pairs.width, device)).beside(learned)
     return Blend(model, neighbours, low)

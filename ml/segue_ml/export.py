@@ -8,6 +8,7 @@ neighbour_starts.npy, neighbour_targets.npy, neighbour_weights.npy   int64 [arti
                      item-to-item weights by played artist (neighbours.py), empty where validation gave them no share
 filter_axes.npy, filter_degrees.npy   float32 [artists, q], [artists]: the low-pass term (spectral.py), q = 0 where
                      validation gave it no share; its exponent and weight are in model.json
+learned_inputs.npy, learned_outputs.npy   float32 [artists, d]: its learned part (learned.py), not there where it has none
 segments.json        segment → artist numbers and scores, best first
 new_artist_numbers.npy, new_artist_factors.npy   int32 [newcomers], ascending, and float32 [newcomers, rank]: artists that few
                      know yet (newcomers.py), for the places that `newArtists` in model.json keeps for them (quota.py)
@@ -33,6 +34,7 @@ from .errors import SegueError
 from .evaluate import DAY, moment
 from .forest import Forest
 from .ials import Model, Ridge, Settings
+from .learned import Learned
 from .neighbours import Neighbours, assemble
 from .newcomers import Newcomers, positions
 from .quota import Quota
@@ -104,11 +106,13 @@ def export(
     np.save(folder / "neighbour_starts.npy", items.starts.cpu().numpy())
     np.save(folder / "neighbour_targets.npy", items.targets.cpu().numpy().astype(np.int32))
     np.save(folder / "neighbour_weights.npy", items.weights.cpu().numpy())
-    low = LowPass(torch.zeros(len(factors), 0), torch.ones(len(factors)), 0.0, 0.0)
+    low = LowPass.nothing(len(factors), model.artists.device)
     if blend.filter is not None:
         low = blend.filter.among(trained)
     np.save(folder / "filter_axes.npy", low.axes.cpu().numpy())
     np.save(folder / "filter_degrees.npy", low.degrees.cpu().numpy())
+    for side in ("inputs", "outputs") if low.learned is not None else ():
+        np.save(folder / f"learned_{side}.npy", getattr(low.learned, side).cpu().numpy())
     lists = {
         name: {
             "artists": artist_numbers[found.artists].tolist(),
@@ -161,6 +165,14 @@ def _load_ranker(folder: Path, about: dict[str, Any], device: torch.device) -> R
     return Ranker(forest.to(device), Facts(*facts, groups).to(device), int(said["depth"])).check()
 
 
+def _load_learned(folder: Path, device: torch.device) -> Learned | None:
+    """None for a model without, as all were of before there was one."""
+    if not (folder / "learned_inputs.npy").exists():
+        return None
+    inputs, outputs = (torch.from_numpy(_array(folder, f"learned_{side}")).to(device) for side in ("inputs", "outputs"))
+    return Learned(inputs, outputs)
+
+
 def _array(folder: Path, name: str) -> np.ndarray:
     """Raises SegueError where a number of it is none: nothing would be listed by it, and nobody would be told."""
     values = np.load(folder / f"{name}.npy", allow_pickle=False)
@@ -185,7 +197,7 @@ def load(folder: Path, device: torch.device) -> Exported:
         axes, degrees = (
             torch.from_numpy(_array(folder, f"filter_{part}")).to(device) for part in ("axes", "degrees")
         )
-        low = LowPass(axes, degrees, float(about["filter"]["exponent"]), float(about["filter"]["weight"]))
+        low = LowPass(axes, degrees, float(about["filter"]["exponent"]), float(about["filter"]["weight"]), _load_learned(folder, device))
         segments = json.loads((folder / "segments.json").read_text(encoding="utf-8"))
         settings = Settings(**about["settings"])
         ridge = Ridge(about["ridge"]["scale"], about["ridge"]["a0"], about["ridge"]["nu"])
@@ -205,6 +217,9 @@ def load(folder: Path, device: torch.device) -> Exported:
         raise SegueError(f"model: the files in {folder} do not belong together")
     if items.width != len(numbers) or len(axes) != len(numbers) or len(degrees) != len(numbers):
         raise SegueError(f"model: the files in {folder} do not belong together")
+    learned = low.learned
+    if learned is not None and not len(learned.inputs) == len(learned.outputs) == len(numbers):
+        raise SegueError(f"model: the files in {folder} do not belong together")
     if ranker is not None and not ranker.facts.fits(len(numbers)):
         raise SegueError(f"model: the files in {folder} do not belong together")
     return Exported(
@@ -213,7 +228,7 @@ def load(folder: Path, device: torch.device) -> Exported:
         lists,
         longest,
         items if len(items.weights) else None,
-        low if axes.shape[1] else None,
+        low if axes.shape[1] or learned is not None else None,
         Newcomers(fresh, torch.from_numpy(vectors).to(device), positions(numbers, fresh)) if len(fresh) else None,
         quota,
         worths,

@@ -42,6 +42,7 @@ SETTINGS = (
     ("filter_weight", float),
     ("filter_rank", int),
     ("filter_degree", float),
+    ("learned_weight", float),
     ("word_ridge", float),
 )
 
@@ -51,6 +52,7 @@ class Settings:
     """Hyperparameters. `ridge` is the ridge of an average row (see Ridge.of); `strength` is α in the confidence
     1 + α log(1 + weight). `item_weight` multiplies the item-to-item term, `item_ridge` is its ridge (neighbours.py);
     `filter_weight` multiplies the low-pass term, of `filter_rank` directions and exponent `filter_degree` (spectral.py).
+    `learned_weight` multiplies the learned part of it (learned.py).
     `word_ridge` is the ridge of the words' vectors, in ridges of a mean artist (words.py); 0 leaves words out."""
 
     rank: int = 64
@@ -64,6 +66,7 @@ class Settings:
     filter_weight: float = 0.0
     filter_rank: int = 128
     filter_degree: float = 0.3
+    learned_weight: float = 0.0
     word_ridge: float = 0.0
     seed: int = 0
 
@@ -81,6 +84,7 @@ class Settings:
             ("filter_weight", self.filter_weight, 0.0, 1e3),
             ("filter_rank", self.filter_rank, 1, 4096),
             ("filter_degree", self.filter_degree, 0.0, 2.0),
+            ("learned_weight", self.learned_weight, 0.0, 1e3),
             ("word_ridge", self.word_ridge, 0.0, 1e6),
             ("seed", self.seed, 0, 2**31),
         ):

@@ -1,4 +1,4 @@
-"""Chooses the shares of the item-to-item and of the low-pass term on a validation split, beside factors that stay."""
+"""Chooses the shares of the linear terms on a validation split, beside factors that stay."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from .blend import fold_in
 from .ials import Model, Settings, train
+from .learned import Learned, learn, worth_learning
 from .metrics import Ranking, rank_all
 from .neighbours import LocalRidge, Neighbours
 from .pairs import Pairs
@@ -23,7 +24,7 @@ WEIGHTS = (0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
 ITEM_RIDGES, FILTER_RANKS, FILTER_DEGREES = (0.1, 0.3, 1.0, 3.0), (64, 128, 256, 512), (0.3, 0.5)
 EARNS = 1.002  # a term must raise the quality by more than this factor: it costs memory and time
 ITEMS_UNTIL = 0.85  # share of a budget after which the low-pass term's shapes are tried
-MOST_SCORES = 96 << 20  # of the validation's listeners, per matrix; four are held
+MOST_SCORES = 96 << 20  # of the validation's listeners, per matrix; five are held
 
 Split = tuple[Pairs, Pairs]  # what is trained on, and the hidden pairs that judge
 
@@ -46,7 +47,7 @@ class Choice:
 
 
 class Terms:
-    """Both terms fitted to the training part in all shapes that are tried. They do not depend on the factors, so that one
+    """All terms fitted to the training part in all shapes that are tried. They do not depend on the factors, so that one
     fit serves every choice beside them. `fixed` names settings that must stay."""
 
     def __init__(self, part: Pairs, device: torch.device, settings: Settings, fixed: frozenset[str] = frozenset()) -> None:
@@ -68,11 +69,22 @@ class Terms:
         rank = self._settings.filter_rank if "filter_rank" in self._fixed else most
         return low_pass(self._part, rank, self._device, self._settings.seed)
 
+    @cached_property
+    def learned(self) -> Learned:
+        """Of no share yet."""
+        working("fitting the learned part")
+        return learn(self._part, self._device, self._settings.seed)
+
+    @property
+    def learns(self) -> bool:
+        return "learned_weight" not in self._fixed and worth_learning(self._part)
+
     def prepare(self) -> None:
         """Fits what a choice may ask for; the item-to-item term first, whose Gram matrix is the largest array of all."""
         if self._part.count and self._part.width > 1:
             _ = "item_weight" in self._fixed or self.neighbours
             _ = "filter_weight" in self._fixed or self.filter
+            _ = self.learns and self.learned
 
     @property
     def filter_shapes(self) -> Iterator[tuple[int, float]]:
@@ -121,6 +133,10 @@ class _Side:
         shaped = self._terms.filter.shaped(rank, degree)
         return shaped.listeners(self._history) @ shaped.outputs().T
 
+    def learned(self) -> Tensor:
+        whole = LowPass.nothing(self._part.width, self._device).beside(self._terms.learned)
+        return whole.listeners(self._history) @ whole.outputs().T
+
 
 Scores = list[Tensor]  # of each side
 
@@ -168,7 +184,7 @@ def add_terms(
     words: Words | None = None,
 ) -> Choice:
     """The share and the ridge of the item-to-item term beside the chosen factors, the share, rank and exponent of the
-    low-pass term beside both, then the first's share again beside the second. Share 0 unless a term earns its place. `fixed`
+    low-pass term beside both, then the first's share again beside the second, then the learned part's beside all. Share 0 unless a term earns its place. `fixed`
     names settings that must stay; a term whose share is fixed is left as it is and takes no part in the choice. Shapes of a
     term that the budget has no time for are not tried. With `more` splits the choice is by the mean over all."""
     if choice.fitted is None or (part.width < 2) or {"item_weight", "filter_weight"} <= fixed:
@@ -224,5 +240,8 @@ def add_terms(
         if "item_weight" not in fixed and settings.filter_weight and settings.item_weight:
             # Not the ridge: beside the filter any will do on a few listeners, and few of them on many.
             beside, again = _plus(factors, low, 1.0), item_terms((settings.item_ridge,))
-            consider(beside, again, "item_weight", items, settings.item_weight, 1.0)
+            items = consider(beside, again, "item_weight", items, settings.item_weight, 1.0)
+    if terms.learns:
+        beside, last = _plus(_plus(factors, items, 1.0), low, 1.0), [side.learned() for side in sides]
+        consider(beside, [({}, last)], "learned_weight", low, 1.0, 1.0)
     return Choice(settings, choice.quality * best / max(base, 1e-12), choice.fitted) if best > base else choice

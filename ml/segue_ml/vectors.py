@@ -1,4 +1,4 @@
-"""What serving folds new listeners in with: artists' vectors as bytes, format version 2 (docs/formats.md, "Vectors").
+"""What serving folds new listeners in with: artists' vectors as bytes, format version 2, or 4 with a learned part (docs/formats.md, "Vectors").
 
 A part holds some artists of the model, each with its factors and its axes of the low-pass term in signed bytes and scales
 of its own, and with its strongest item-to-item weights, behind the numbers that the closed form needs (ials.py).
@@ -15,10 +15,12 @@ import torch
 
 from .blend import Blend
 from .export import Exported
+from .learned import Learned
 from .neighbours import Neighbours, assemble
 from .newcomers import positions
+from .spectral import LowPass
 
-VERSION, HEADER = 2, struct.Struct("<BxHHHII9f")
+VERSION, LEARNED, HEADER = 2, 4, struct.Struct("<BxHHHII9f")
 NEIGHBOURS = 64  # item-to-item weights of a played artist: others change lists by less than bytes do (docs/adr/0088)
 
 
@@ -29,17 +31,22 @@ def encode_part(exported: Exported, release_tag: int, artists: list[tuple[int, s
     known = np.flatnonzero(found >= 0)
     at = found[known]
     scales, vectors = _bytes(model.artists[at].cpu().numpy())
-    axes, sides, longest = np.zeros((len(at), 0), np.int8), b"", 0.0
-    if low is not None:
+    axes, played, sides, longest = np.zeros((len(at), 0), np.int8), b"", b"", 0.0
+    if low is not None and low.learned is not None:
+        own, known_by = _bytes(low.inputs()[at].cpu().numpy())
+        scored, axes = _bytes(low.outputs()[at].cpu().numpy())
+        played, sides = known_by.tobytes(), _floats(own) + _floats(scored)
+    elif low is not None:
         own, axes = _bytes(low.axes[at].cpu().numpy())
         degrees = low.degrees[at].cpu().numpy()
         sides = _floats(own * degrees**-low.exponent) + _floats(own * low.weight * degrees**low.exponent)
+    if low is not None:
         longest = float(low.outputs().norm(dim=1).max())
     ridge, worths = model.ridge, exported.worths
     return b"".join(
         (
             HEADER.pack(
-                *(VERSION, vectors.shape[1], len(at), axes.shape[1], release_tag, model.catalogue),
+                *(LEARNED if played else VERSION, vectors.shape[1], len(at), axes.shape[1], release_tag, model.catalogue),
                 *(ridge.a0, ridge.scale, ridge.nu, model.settings.strength, exported.longest, longest),
                 *(worths.like, worths.click, worths.half_life),
             ),
@@ -49,6 +56,7 @@ def encode_part(exported: Exported, release_tag: int, artists: list[tuple[int, s
             *_neighbours(exported, at),
             vectors.tobytes(),
             axes.tobytes(),
+            played,
             _numbers(artists[index][0] for index in known),
             "\n".join(artists[index][1] for index in known).encode(),
         )
@@ -102,7 +110,11 @@ def as_bytes(blend: Blend) -> Blend:
         owner = np.repeat(np.arange(items.width), [len(targets) for _, _, targets in kept])
         weights = np.concatenate([np.float32(scale) * rounded for scale, rounded, _ in kept])
         items = assemble(owner, np.concatenate([targets for _, _, targets in kept]), weights, items.width)
-    if low is not None:
+    if low is not None and low.learned is not None:
+        sides = (_bytes(side.cpu().numpy()) for side in (low.inputs(), low.outputs()))
+        rounded = Learned(*(torch.from_numpy(scales[:, None] * side) for scales, side in sides))
+        low = replace(LowPass.nothing(len(rounded.inputs), torch.device("cpu")), learned=rounded)
+    elif low is not None:
         scales, axes = _bytes(low.axes.cpu().numpy())
         low = replace(low, axes=torch.from_numpy(scales[:, None] * axes))
     return Blend(model, items, low)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from conftest import listener  # noqa: E402
 from segue_ml import vectors as parts_of_vectors  # noqa: E402
 from segue_ml.export import Exported, load  # noqa: E402
 from segue_ml.ials import Model, Ridge, Settings, principal_axes  # noqa: E402
+from segue_ml.learned import Learned  # noqa: E402
 from segue_ml.neighbours import assemble  # noqa: E402
 from segue_ml.lines import LineError, parse  # noqa: E402
 from segue_ml.score import Scorer  # noqa: E402
@@ -29,7 +31,7 @@ from segue_ml.worths import Worths  # noqa: E402
 
 CPU = torch.device("cpu")
 RELEASE, MADE = "20261122t035200-1a2b3c4d", 1_795_319_520
-VECTORS = ROOT / "test" / "vectors" / "fold-in-v2.json"
+VECTORS = {learned: ROOT / "test" / "vectors" / f"fold-in-v{4 if learned else 2}.json" for learned in (False, True)}
 HISTORIES: list[list[tuple[int, float]]] = [
     [(3, 1.0)],
     [(3, 0.1), (7, 2.0), (12, 0.6)],
@@ -39,8 +41,9 @@ HISTORIES: list[list[tuple[int, float]]] = [
 ]
 
 
-def small(rank: int = 6, artists: int = 60, terms: bool = True) -> Exported:
-    """A model that any machine makes alike: three tastes, some artists of two; with both linear terms."""
+def small(rank: int = 6, artists: int = 60, terms: bool = True, learned: bool = False) -> Exported:
+    """A model that any machine makes alike: three tastes, some artists of two; with both linear terms, and with a learned
+    part of the second."""
     generator = np.random.default_rng(7)
     taste = np.eye(rank)[np.arange(artists) % 3] + 0.3 * generator.standard_normal((artists, rank))
     factors, spectrum = principal_axes(torch.from_numpy((taste / 3).astype(np.float32)))
@@ -55,6 +58,9 @@ def small(rank: int = 6, artists: int = 60, terms: bool = True) -> Exported:
         items = assemble(owner, targets, (0.1 * generator.standard_normal(len(owner))).astype(np.float32), artists)
         axes = torch.from_numpy((0.2 * generator.standard_normal((artists, 4))).astype(np.float32))
         low = LowPass(axes, torch.from_numpy((1.0 + np.arange(artists) % 9).astype(np.float32)), 0.3, 0.4)
+    if learned and low is not None:
+        sides = (0.1 * generator.standard_normal((2, artists, 3))).astype(np.float32)
+        low = low.beside(Learned(*(torch.from_numpy(side) for side in sides)))
     longest = float(factors.norm(dim=1).max())
     worths = Worths(like=5.0, click=0.5, half_life=30.0)
     return Exported(model, np.arange(1, artists + 1), segments, longest, items, low, worths=worths)
@@ -62,7 +68,7 @@ def small(rank: int = 6, artists: int = 60, terms: bool = True) -> Exported:
 
 def as_serving_sees(exported: Exported, part: bytes) -> Exported:
     """The model with what the part holds, for the artists that it holds."""
-    _, rank, count, width, *_ = HEADER.unpack_from(part)
+    version, rank, count, width, *_ = HEADER.unpack_from(part)
     at = HEADER.size + 4 * rank
 
     def take(kind: str, number: int) -> np.ndarray:
@@ -76,12 +82,16 @@ def as_serving_sees(exported: Exported, part: bytes) -> Exported:
     weight_scales, counts = take("<f4", count), take("u1", count)
     weights, targets = take("i1", int(counts.sum())), take("u1", 3 * int(counts.sum())).reshape(-1, 3)
     vectors, axes = take("i1", count * rank).reshape(count, rank), take("i1", count * width).reshape(count, width)
+    played = take("i1", count * width).reshape(count, width) if version == 4 else axes
     numbers = take("u1", 3 * count).reshape(-1, 3) @ np.array([1, 256, 65536])
     owner = np.repeat(np.arange(count), counts)
     places = np.searchsorted(numbers, targets @ np.array([1, 256, 65536]))
     items = assemble(owner, places, weight_scales[owner] * weights, count) if len(owner) else None
     low = exported.filter
-    if low is not None:
+    if low is not None and low.learned is not None:
+        sides = (torch.from_numpy(scale[:, None] * side) for scale, side in ((inputs, played), (outputs, axes)))
+        low = replace(LowPass.nothing(count, CPU), learned=Learned(*sides))
+    elif low is not None:
         # inputs × outputs = scale² × weight, outputs / inputs = weight × degree^2β
         scale = np.sqrt(inputs * outputs / low.weight)
         degrees = (outputs / inputs / low.weight) ** (0.5 / low.exponent)
@@ -91,8 +101,8 @@ def as_serving_sees(exported: Exported, part: bytes) -> Exported:
     return Exported(model, numbers, exported.segments, exported.longest, items, low)
 
 
-def vectors() -> dict:
-    exported = small()
+def vectors(learned: bool) -> dict:
+    exported = small(learned=learned)
     artists = [(number, f"a{number}") for number in range(1, 61)]
     tag = release_tag(RELEASE)
     parts = [encode_part(exported, tag, artists[:40]), encode_part(exported, tag, artists[40:])]
@@ -113,17 +123,18 @@ def vectors() -> dict:
     return {"release": RELEASE, "parts": [part.hex() for part in parts], "cases": cases}
 
 
-def test_the_lambda_is_tested_with_what_this_code_makes() -> None:
-    kept, made = json.loads(VECTORS.read_text(encoding="utf-8")), vectors()
+@pytest.mark.parametrize("learned", [False, True])
+def test_the_lambda_is_tested_with_what_this_code_makes(learned: bool) -> None:
+    kept, made = json.loads(VECTORS[learned].read_text(encoding="utf-8")), vectors(learned)
     assert kept["cases"] == made["cases"]
     for before, now in zip(kept["parts"], made["parts"], strict=True):
         # The last bits of a float may differ between machines' linear algebra.
         assert len(before) == len(now) and before[:64] == now[:64]
 
 
-@pytest.mark.parametrize("terms", [False, True])
-def test_eight_bits_are_enough_for_the_same_lists(terms: bool) -> None:
-    exported = small(rank=32, artists=900, terms=terms)
+@pytest.mark.parametrize("terms, learned", [(False, False), (True, False), (True, True)])
+def test_eight_bits_are_enough_for_the_same_lists(terms: bool, learned: bool) -> None:
+    exported = small(32, 900, terms, learned)
     part = encode_part(exported, 1, [(number, f"a{number}") for number in exported.artist_numbers.tolist()])
     line = json.dumps(listener("l", [3, 6, 9, 30], [1, 1, 2, 0.1])).encode()
     exact, seen = (
@@ -132,6 +143,15 @@ def test_eight_bits_are_enough_for_the_same_lists(terms: bool) -> None:
     )
     assert len(set(exact.artists) & set(seen.artists)) >= 18
     assert seen.scores == pytest.approx(exact.scores, abs=0.01)
+
+
+def test_the_model_in_bytes_that_is_judged_is_what_serving_computes_with() -> None:
+    exported = small(learned=True)
+    part = encode_part(exported, 1, [(number, f"a{number}") for number in range(1, 61)])
+    judged, seen = parts_of_vectors.as_bytes(exported.blend).filter, as_serving_sees(exported, part).filter
+    assert judged is not None and seen is not None and part[0] == 4
+    for side in ("inputs", "outputs"):
+        torch.testing.assert_close(getattr(judged, side)(), getattr(seen, side)())
 
 
 def test_a_part_holds_the_strongest_weights_of_each_artist(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,4 +231,5 @@ def test_a_bad_line_is_named(line: bytes, message: str) -> None:
 
 
 if __name__ == "__main__":
-    VECTORS.write_text(json.dumps(vectors(), indent=1) + "\n", encoding="utf-8")
+    for learned, file in VECTORS.items():
+        file.write_text(json.dumps(vectors(learned), indent=1) + "\n", encoding="utf-8")

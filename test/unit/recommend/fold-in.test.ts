@@ -30,18 +30,18 @@ interface Weighed {
 
 const vectors = (name: string) => JSON.parse(readFileSync(join(__dirname, "..", "..", "vectors", name), "utf8"));
 
-/** What Python wrote: version 1 holds factors alone, version 2 all terms of the model. */
+/** What Python wrote: version 1 holds factors alone, version 2 all terms of the model, version 4 a learned part of one. */
 function written(version: number) {
   const { release, parts, cases } = vectors(`fold-in-v${version}.json`) as Vectors;
   const bytes = parts.map((part) => Buffer.from(part, "hex"));
   const read = bytes.map(readVectors);
   return { version, release, bytes, cases, read, foldIn: new FoldIn(read) };
 }
-const [first, second] = [written(1), written(2)];
+const [first, second, third] = [written(1), written(2), written(4)];
 const { foldIn } = second;
 const weights = vectors("weights-v1.json") as Weighed[];
 
-describe.each([first, second])("vectors of version $version", ({ cases, foldIn }) => {
+describe.each([first, second, third])("vectors of version $version", ({ cases, foldIn }) => {
   test.each(cases.map((one) => [one.history.map(([id]) => id).join(), one] as const))(
     "what scoring in Python makes of %s",
     (_, { history, artists, scores, strongest }) => {
@@ -88,12 +88,20 @@ test("artists without a vector, or skipped, are not asked for taste; skipped one
   ).toEqual(alone.artists.slice(1));
 });
 
-test.each([first, second])("a part of version $version says which release it is of", ({ release, read }) => {
+test.each([first, second, third])("a part of version $version says which release it is of", ({ release, read }) => {
   expect(read.map((part) => part.releaseTag)).toEqual([releaseTag(release), releaseTag(release)]);
   expect(read.map(({ rank, artists, ids }) => [rank, artists[0], ids.at(-1)])).toEqual([
     [6, 1, "a40"],
     [6, 41, "a60"],
   ]);
+});
+
+test("a played artist has axes of its own where there is a learned part", () => {
+  for (const { filter } of second.read) expect(filter.played).toBe(filter.axes);
+  for (const { filter } of third.read) {
+    expect([filter.rank, filter.played.length]).toEqual([7, filter.axes.length]);
+    expect(filter.played).not.toEqual(filter.axes);
+  }
 });
 
 test("parts without weights or axes are read, too, and hold as many weights of an artist as there are", () => {
@@ -172,7 +180,8 @@ const version = (number: number, bytes: Buffer) => Buffer.concat([Buffer.from([n
 test.each([
   ["cut short in its header", one.subarray(0, 30), /30 bytes, the header has 36/],
   ["of version 2, cut short in its header", two.subarray(0, 40), /40 bytes, the header has 52/],
-  ["of another version", version(3, two), /version 3 is unknown/],
+  ["of another version", version(5, two), /version 5 is unknown/],
+  ["of version 4 without the axes of played artists", version(4, two), /where 40 artists are promised/],
   ["that is empty", Buffer.alloc(0), /version 0 is unknown/],
   ["without the ids", one.subarray(0, one.length - 140), /where 40 artists are promised/],
   ["cut short in its numbers", two.subarray(0, 400), /where 40 artists are promised/],
