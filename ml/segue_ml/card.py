@@ -15,7 +15,8 @@ def model_card(evaluation: dict[str, Any]) -> str:
 ## What it is
 
 A matrix factorisation of implicit feedback (iALS) and, where `item_weight` is above 0, item-to-item weights by local
-ridge regression and, where `filter_weight` is, a low-pass filter, trained by Segue. It scores artists for a listener from the artists
+ridge regression and, where `filter_weight` is, a low-pass filter,
+where `learned_weight` is, with directions learned by a softmax, trained by Segue. It scores artists for a listener from the artists
 that the listener played; a listener without a history gets what is popular among those of the same age group and place.
 Settings: {settings}. Made with {versions} on {evaluation["device"]}.
 

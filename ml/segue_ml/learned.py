@@ -24,7 +24,7 @@ from .sparse import compressed
 RANK, EPOCHS, BATCH, RATE, DROPPED = 128, 12, 125, 3e-3, 0.5
 KNOWN = 0.5  # power of an artist's listeners that the softmax begins with
 FEWEST_LISTENERS = 4000  # of fewer there are not the steps to learn it in
-MOST_CELLS = 24 << 20  # listeners × artists: some ten seconds of one core
+MOST_CELLS = 25_000_000  # listeners × artists: some ten seconds of one core
 LOOKED_AT = 2000  # listeners by whom it is scaled
 
 
