@@ -8,7 +8,7 @@ from typing import Any
 from .plots import Bar, bars, curve, diverging
 
 STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem;color:#1d2433}
-table{border-collapse:collapse;margin:1rem 0;display:block;overflow-x:auto}td,th{padding:.25rem .7rem;text-align:right;border-bottom:1px solid #d8dde6}
+table{border-collapse:collapse;margin:1rem 0;display:block;overflow-x:auto}td,th{padding:.25rem .5rem;text-align:right;white-space:nowrap;border-bottom:1px solid #d8dde6}
 td:first-child,th:first-child{text-align:left}svg{max-width:100%;height:auto}text{font:13px system-ui,sans-serif}"""
 MOST_RELEASES = 12  # in the plot; the table has all
 
@@ -20,11 +20,8 @@ def report(evaluation: dict[str, Any]) -> str:
     parts = [
         f"<h1>Evaluation of {escape(evaluation['runId'] or 'unnamed run')}</h1>",
         f"<p>Temporal holdout at {escape(protocol['cutoff'])}, {protocol['listeners']:,} listeners: "
-        f"{escape(protocol['rule'])}. Lines over the bars are 95 % bootstrap intervals over listeners.</p>",
-        _table(
-            ["", *metrics["model"]],
-            [[who, *(f"{value:.4f}" for value in values.values())] for who, values in metrics.items()],
-        ),
+        f"{escape(protocol['rule'])}. Below the figures, and as lines over the bars, are 95 % bootstrap intervals over listeners.</p>",
+        _table(["", *metrics], [row for metric in metrics["model"] for row in _figures(metric, metrics, intervals)]),
     ]
     for metric in (f"ndcg@{k}", f"recall@{k}", f"map@{k}"):
         found = [Bar(who, values[metric], intervals[who][metric]) for who, values in metrics.items()]
@@ -64,6 +61,12 @@ def report(evaluation: dict[str, Any]) -> str:
     parts += ["<h2>Settings</h2>", _table(["", ""], settings), "<h2>Time</h2>", _table(["phase", "time"], seconds)]
     head = f'<meta charset="utf-8"><title>Evaluation</title><style>{STYLE}</style>'
     return f'<!doctype html><html lang="en"><head>{head}</head><body>{"".join(parts)}</body></html>\n'
+
+
+def _figures(metric: str, metrics: dict[str, Any], intervals: dict[str, Any]) -> list[list[str]]:
+    """What everybody has of a metric, and below it the intervals."""
+    values = [f"{own[metric]:.4f}" for own in metrics.values()]
+    return [[metric, *values], ["", *(_ends(intervals[who][metric]) for who in metrics)]]
 
 
 def _ends(interval: list[float]) -> str:

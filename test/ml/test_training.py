@@ -98,9 +98,13 @@ def test_model_card_states_the_figures(trained: Job) -> None:
 
 def test_report_shows_the_figures_and_runs_nothing(trained: Job) -> None:
     page = (trained.output / "report.html").read_text()
-    metrics = json.loads((trained.output / "evaluation.json").read_text())["metrics"]
-    for who in metrics:
-        assert f"{metrics[who]['ndcg@20']:.4f}" in page and who in page
+    evaluation = json.loads((trained.output / "evaluation.json").read_text())
+    for who, values in evaluation["metrics"].items():
+        assert who in page
+        for name, value in values.items():
+            low, high = evaluation["intervals"][who][name]
+            assert low <= value <= high
+            assert f">{value:.4f}</td>" in page and f">{low:.4f} to {high:.4f}</td>" in page
     assert page.count("<svg") >= 3 and "<script" not in page and "http" not in page.replace("http://www.w3.org", "")
 
 
