@@ -131,7 +131,7 @@ beforeAll(async () => {
     logFile: join(account.logDir, "cdk.log"),
   };
   await cdk({ ...target, cwd: stateDir }, ["bootstrap", `aws://${account.accountId}/${account.region}`]);
-  await deployWith("none");
+  await deployWith("first");
   deployment = await readDeployment(account);
   api = new ApiClient(deployment.apiUrl, account.region, awsOptions(account).credentials);
   store = new Store(deployment.postgres);
@@ -528,6 +528,7 @@ describe("a deployment", () => {
       expect(evaluation.champion).toMatchObject({ runId: champion, compared: true });
       expect(evaluation.champion.until < evaluation.protocol.cutoff).toBe(true);
       expect(evaluation.metrics.champion["ndcg@20"]).toBeGreaterThan(evaluation.metrics.popularity["ndcg@20"]!);
+      expect(evaluation.metrics.model["ndcg@20"]).toBeGreaterThan(evaluation.metrics.champion["ndcg@20"]!);
       const { rules } = await lake.json<Judged>(`runs/${release}/gate.json`);
       const against = rules.filter(({ rule }) => rule.endsWith(" against champion"));
       expect(against.map(({ rule }) => rule)).toEqual(againstChampion);
