@@ -184,9 +184,10 @@ def add_terms(
     words: Words | None = None,
 ) -> Choice:
     """The share and the ridge of the item-to-item term beside the chosen factors, the share, rank and exponent of the
-    low-pass term beside both, then the first's share again beside the second, then the learned part's beside all. Share 0 unless a term earns its place. `fixed`
-    names settings that must stay; a term whose share is fixed is left as it is and takes no part in the choice. Shapes of a
-    term that the budget has no time for are not tried. With `more` splits the choice is by the mean over all."""
+    low-pass term beside both, then the first's share again beside the second, then the learned part's beside all. Share 0
+    unless a term earns its place. `fixed` names settings that must stay; a term whose share is fixed is left as it is and
+    takes no part in the choice. Shapes of a term that the budget has no time for are not tried. With `more` splits the
+    choice is by the mean over all."""
     if choice.fitted is None or (part.width < 2) or {"item_weight", "filter_weight"} <= fixed:
         return choice
     settings = choice.settings
