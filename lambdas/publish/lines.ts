@@ -1,7 +1,7 @@
 import type { Readable } from "node:stream";
 
-/** A line may hold at most this many bytes: a list of 100 artists takes 800. */
-const MAX_LINE_BYTES = 1 << 20;
+/** A line may hold at most this many bytes: a list of 100 artists takes 800, a part of the vectors of rank 4,096 takes 3.7 million. */
+export const MAX_LINE_BYTES = 1 << 22;
 const NEWLINE = 10;
 
 /**

@@ -13,7 +13,7 @@ from .errors import SegueError
 from .segments import segment_of
 from .value import MAX_ARTIST
 
-# Of the vectors that serving loads; a part's line has 1.2 MiB at the highest rank of the defaults.
+# Of the vectors that serving loads; a part's line stays below the 4 MiB that publishing takes up to rank 4,096.
 PART_ARTISTS = 512
 MOST_PARTS = 16
 ID = re.compile(r"[A-Za-z0-9_-]{1,64}")

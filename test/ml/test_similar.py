@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -143,6 +144,19 @@ def test_eight_bits_are_enough_for_the_same_lists(terms: bool, learned: bool) ->
     )
     assert len(set(exact.artists) & set(seen.artists)) >= 18
     assert seen.scores == pytest.approx(exact.scores, abs=0.01)
+
+
+def test_the_largest_part_is_a_line_that_publishing_takes() -> None:
+    artists = 512
+    model = Model(torch.randn(artists, 4096), torch.ones(4096), Ridge(0.02, 0.03, 1.0), Settings(rank=4096), artists)
+    low = LowPass(torch.randn(artists, 512), torch.ones(artists)).beside(Learned(*torch.randn(2, artists, 128)))
+    owner = np.repeat(np.arange(artists), parts_of_vectors.NEIGHBOURS)
+    items = assemble(owner, np.arange(len(owner)) % artists, np.ones(len(owner), np.float32), artists)
+    exported = Exported(model, np.arange(1, artists + 1), {"@/": ([1], [1.0])}, 1.0, items, low, worths=Worths())
+    part = encode_part(exported, 1, [(number, f"{number:0>64}") for number in range(1, artists + 1)])
+    publishing = (ROOT / "lambdas" / "publish" / "lines.ts").read_text(encoding="utf-8")
+    found = re.search(r"MAX_LINE_BYTES = 1 << (\d+)", publishing)
+    assert found and 0.8 * 2 ** int(found[1]) < len(base64.b64encode(part)) < 2 ** int(found[1]) - 100
 
 
 def test_the_model_in_bytes_that_is_judged_is_what_serving_computes_with() -> None:
