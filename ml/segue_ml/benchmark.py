@@ -6,8 +6,6 @@ import argparse
 import json
 from pathlib import Path
 
-import torch
-
 from .blend import fit
 from .data import adjacency_pairs, read_adjacency
 from .errors import SegueError

@@ -72,8 +72,8 @@ def fit(
     factors: Callable[[], Model] | None = None,
     words: Words | None = None,
 ) -> Blend:
-    """Trains all terms; without `item_weight`, `filter_weight` and `learned_weight` the factors alone. `factors` trains these in place of
-    `train`, which takes the artists' `words`."""
+    """Trains all terms; without `item_weight`, `filter_weight` and `learned_weight` the factors alone. `factors` trains
+    these in place of `train`, which takes the artists' `words`."""
     working(f"training factors of rank {settings.rank} on {pairs.count:,} interactions")
     model = train(pairs, settings, device, words=words) if factors is None else factors()
     if len(np.unique(pairs.columns)) < 2:

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from .learned import Learned
 from .pairs import Pairs
-from .sparse import compressed
+from .sparse import matrix_of
 
 ROUNDS = 4  # of subspace iteration, with twice the directions wanted, as singular values lie close (Halko et al. 2011)
 
@@ -68,7 +68,7 @@ class LowPass:
     def listeners(self, history: Pairs) -> Tensor:
         """Vectors [listeners, q] of these histories."""
         ones = np.ones(history.count, np.float32)
-        return _sparse(history, ones, self.axes.device) @ self.inputs()
+        return matrix_of(history, self.axes.device, ones) @ self.inputs()
 
     def among(self, kept: np.ndarray) -> LowPass:
         """The artists where `kept` (bool [artists]) holds."""
@@ -83,9 +83,9 @@ def low_pass(pairs: Pairs, rank: int, device: torch.device, seed: int = 0) -> Lo
     degrees = np.maximum(1, np.bincount(pairs.columns, minlength=pairs.width)).astype(np.float32)
     lengths = np.maximum(1, pairs.lengths).astype(np.float32)
     values = (lengths[pairs.rows] * degrees[pairs.columns]) ** -0.5
-    forward = _sparse(pairs, values, device)
+    forward = matrix_of(pairs, device, values)
     flipped = Pairs.build(pairs.columns, pairs.rows, values, (pairs.width, pairs.height))
-    back = _sparse(flipped, flipped.values, device)
+    back = matrix_of(flipped, device)
     most = min(pairs.height, pairs.width)
     generator = torch.Generator().manual_seed(seed)
     start = torch.randn(pairs.width, min(most, 2 * rank), generator=generator)
@@ -96,8 +96,3 @@ def low_pass(pairs: Pairs, rank: int, device: torch.device, seed: int = 0) -> Lo
     _, turn = torch.linalg.eigh(image.T @ image)  # ascending
     axes = (basis @ turn.flip(1))[:, : min(most, rank)].contiguous()
     return LowPass(axes, torch.from_numpy(degrees).to(device))
-
-
-def _sparse(pairs: Pairs, values: np.ndarray, device: torch.device) -> Tensor:
-    parts = (torch.from_numpy(part).to(device) for part in (pairs.starts, pairs.columns.astype(np.int64), values))
-    return compressed(*parts, pairs.width)

@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 
 from .errors import SegueError
-from .sparse import compressed
+from .pairs import Pairs
+from .sparse import compressed, matrix_of
 
 MOST_WORDS = 4096
 STEPS, CLOSE = 40, 1e-3  # of conjugate gradients; of the first residual
@@ -109,12 +110,8 @@ class Words:
         if not values.any():
             return None
         values = (values / np.maximum(1e-12, length[table.rows])).astype(np.float32)
-        shape = table.height, len(table.owners)
-        turn = np.lexsort((table.rows, table.columns))
-        return cls(
-            _compressed(table.rows, table.columns, values, shape, device),
-            _compressed(table.columns[turn], table.rows[turn], values[turn], shape[::-1], device),
-        )
+        pairs = Pairs.build(table.rows, table.columns, values, (table.height, len(table.owners)))
+        return cls(matrix_of(pairs, device), matrix_of(pairs.transpose(), device))
 
 
 class Prior:
@@ -150,11 +147,3 @@ class Prior:
             before, energy = energy, (residual * scaled).sum()
             direction = scaled + energy / before * direction
         return of_artists @ result
-
-
-def _compressed(
-    rows: np.ndarray, columns: np.ndarray, values: np.ndarray, shape: tuple[int, int], device: torch.device
-) -> Tensor:
-    starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=shape[0]))])
-    parts = (torch.from_numpy(np.ascontiguousarray(part)).to(device) for part in (starts, columns, values))
-    return compressed(*parts, shape[1])

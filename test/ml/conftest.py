@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import sys
 from dataclasses import dataclass
@@ -17,6 +19,13 @@ from hypothesis import settings
 ROOT = Path(__file__).resolve().parents[2]
 ML = ROOT / "ml"
 sys.path.insert(0, str(ML))
+
+from segue_ml.blend import Blend  # noqa: E402
+from segue_ml.export import Exported  # noqa: E402
+from segue_ml.pairs import Pairs  # noqa: E402
+from segue_ml.score import Scorer  # noqa: E402
+from segue_ml.value import Value, decode  # noqa: E402
+
 torch.set_num_threads(2)
 settings.register_profile("segue", deadline=None, max_examples=40)
 settings.load_profile("segue")
@@ -67,6 +76,24 @@ class Job:
 
 
 CHANNELS = ("interactions", "listeners", "artists")
+
+
+def check_lists(found: Exported, blend: Blend, pairs: Pairs, numbers: np.ndarray, gone: int) -> list[Value]:
+    """Holds the lists of an exported model's scorer, for the first 20 listeners, against the blend's own scores without what they
+    played and the artist that is `gone`. Returns what the lists hold, one a listener."""
+    expected, values = blend.scorer(pairs, torch.device("cpu"))(torch.arange(20)), []
+    scorer = Scorer(found, 1, 1, 10, torch.device("cpu"))
+    for row in range(20):
+        own = pairs.columns[pairs.starts[row] : pairs.starts[row + 1]]
+        line = listener("l1", numbers[own].tolist())
+        value = decode(base64.b64decode(scorer.lines(json.dumps(line).encode())[0].split(" ")[1]))
+        masked = expected[row].clone()
+        masked[own], masked[gone] = -torch.inf, -torch.inf
+        assert value.artists == numbers[masked.topk(10).indices.numpy()].tolist()
+        assert set(value.reason_artists) <= set(numbers[own].tolist()) and any(value.reasons)
+        assert all(-1 <= one <= 1 for one in value.scores)
+        values.append(value)
+    return values
 
 
 def planted(listeners: int = 300, artists: int = 120, groups: int = 6, days: int = 30, seed: int = 1) -> dict:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import json
 
 import numpy as np
 import pytest
 import torch
 
-from conftest import listener
+from conftest import check_lists
 from segue_ml import learned as module
 from segue_ml.blend import fit
 from segue_ml.errors import SegueError
@@ -19,12 +17,10 @@ from segue_ml.ials import Settings
 from segue_ml.learned import Learned, learn, worth_learning
 from segue_ml.metrics import rank_all
 from segue_ml.pairs import Pairs
-from segue_ml.score import Scorer
 from segue_ml.segments import segment_lists
 from segue_ml.spectral import LowPass
 from segue_ml.terms import Choice, add_terms, quality
 from segue_ml.tune import choose_sweeps
-from segue_ml.value import decode
 
 CPU = torch.device("cpu")
 
@@ -110,15 +106,7 @@ def test_a_model_directory_holds_it_beside_the_low_pass_term_and_without(tmp_pat
     found = load(tmp_path, CPU)
     assert found.filter is not None and found.filter.learned is not None
     assert found.filter.outputs().shape == (39, (8 if share else 0) + 40)
-    expected = blend.scorer(pairs, CPU)(torch.arange(20))
-    for row in range(20):
-        own = pairs.columns[pairs.starts[row] : pairs.starts[row + 1]]
-        line = listener("l1", numbers[own].tolist())
-        value = decode(base64.b64decode(Scorer(found, 1, 1, 10, CPU).lines(json.dumps(line).encode())[0].split(" ")[1]))
-        masked = expected[row].clone()
-        masked[own], masked[11] = -torch.inf, -torch.inf
-        assert value.artists == numbers[masked.topk(10).indices.numpy()].tolist()
-        assert all(-1 <= one <= 1 for one in value.scores) and any(value.reasons)
+    check_lists(found, blend, pairs, numbers, gone=11)
     np.save(tmp_path / "learned_inputs.npy", np.zeros((38, 40), np.float32))
     with pytest.raises(SegueError, match="do not belong together"):
         load(tmp_path, CPU)
