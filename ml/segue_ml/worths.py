@@ -38,8 +38,9 @@ class Worths:
         self, heard: np.ndarray, likes: np.ndarray, clicks: np.ndarray, skips: np.ndarray, ages: np.ndarray
     ) -> np.ndarray:
         """Weights of entries: float32."""
-        weights = np.maximum(0.0, heard + self.like * likes + self.click * clicks - self.skip * skips)
-        return (weights * self.fade(ages)).astype(np.float32)
+        weights = heard + self.like * likes + self.click * clicks - self.skip * skips
+        # What single precision leaves where a skip took all is nothing, too.
+        return np.where(weights < LEAST, 0.0, weights * self.fade(ages)).astype(np.float32)
 
     def fade(self, ages: np.ndarray) -> np.ndarray:
         """What is left at these ages (days)."""
@@ -60,7 +61,6 @@ class Worths:
         """The same interactions, weighed anew from the counts that came with them; `last` (ms) has age 0."""
         likes, clicks, skips = (data.counts.get(name, np.zeros(1)) for name in ("likes", "clicks", "skips"))
         heard = np.maximum(0.0, data.weights - GIVEN_LIKE * likes - GIVEN_CLICK * clicks)
-        heard[heard < LEAST] = 0.0  # what single precision leaves of a day without a play
         return replace(data, weights=self.by_day(heard, likes, clicks, skips, last // DAY - data.times // DAY))
 
     def history(self, data: Dataset, before: int | None = None, impressions: Impressions | None = None) -> Pairs:

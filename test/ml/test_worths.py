@@ -122,6 +122,12 @@ def test_whatever_was_done_both_have_one_weight(entries: list[tuple], worths: Wo
     assert as_scoring_has_it(worths, line_of(entries)) == pytest.approx(expected, abs=1e-4)
 
 
+def test_what_single_precision_leaves_where_skips_took_a_whole_play_is_nothing() -> None:
+    entries = [(1, 0, 1, 0, 1, 2, 0), (2, 0, 1, 0, 0, 0, 0)]
+    worths = Worths(click=0.0, skip=0.5)
+    assert as_training_has_it(worths, entries) == as_scoring_has_it(worths, line_of(entries)) == {2: 1.0}
+
+
 def test_the_champion_is_judged_by_the_weights_that_it_learned() -> None:
     exported = replace(small(terms=False), worths=LEARNED)
     data = Dataset(*(np.arange(2), exported.artist_numbers, np.array([0, 0, 1]), np.array([2, 3, 5])),
