@@ -15,6 +15,7 @@ const esmOnly = [
 
 const common = {
   testEnvironment: "node",
+  setupFiles: ["<rootDir>/test/seed.cjs"],
   transform: {
     "\\.sql$": "<rootDir>/test/text-transform.cjs",
     "\\.[jt]sx?$": [

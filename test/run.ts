@@ -7,7 +7,7 @@
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { Command } from "commander";
+import { Command, InvalidArgumentError } from "commander";
 import { ensurePython } from "../laptop/python";
 
 const root = join(__dirname, "..");
@@ -30,6 +30,11 @@ interface Step {
 const quiet = { POWERTOOLS_LOG_LEVEL: "SILENT", AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true" };
 
 const bin = (name: string) => join(root, "node_modules", ".bin", name);
+
+function naturalNumber(text: string): string {
+  if (/^\d{1,9}$/.test(text)) return text;
+  throw new InvalidArgumentError("Give a whole number from 0 to 999999999.");
+}
 
 function readJest(text: string): Count {
   const result = JSON.parse(text) as {
@@ -61,23 +66,24 @@ function jest(project: string, ...options: string[]): Step {
   };
 }
 
-function pytest(python: string, name: string, folder: string): Step {
+function pytest(python: string, name: string, folder: string, seed: string | undefined): Step {
   const file = join(reports, `${name}.xml`);
+  const cases = seed === undefined ? [] : [`--hypothesis-seed=${seed}`];
   return {
     name,
-    command: [python, "-m", "pytest", "-q", folder, `--junitxml=${file}`],
+    command: [python, "-m", "pytest", "-q", folder, `--junitxml=${file}`, ...cases],
     report: { file, read: readJunit },
   };
 }
 
-function steps(python: string): Step[] {
+function steps(python: string, seed: string | undefined): Step[] {
   return [
     { name: "types", command: [bin("tsc"), "--noEmit"] },
     { name: "lint", command: [bin("biome"), "check", "--error-on-warnings", "."] },
     { name: "unused code", command: [bin("knip")] },
     jest("unit", "--maxWorkers=100%"),
-    pytest(python, "ml", "test/ml"),
-    pytest(python, "account", "test/account_py"),
+    pytest(python, "ml", "test/ml", seed),
+    pytest(python, "account", "test/account_py", seed),
     jest("infra", "--maxWorkers=100%"),
     jest("integration", "--runInBand"),
   ];
@@ -107,12 +113,15 @@ async function main(): Promise<void> {
   const command = new Command("npm test --")
     .description("Runs every check: types, lint, unit, ml, infrastructure, integration.")
     .option("--only <steps>", "comma-separated steps to run, e.g. unit,ml")
+    .option("--seed <number>", "other cases for the property tests than those of every run", naturalNumber)
     .parse();
-  const only = (command.opts<{ only?: string }>().only ?? "").split(",").filter(Boolean);
+  const options = command.opts<{ only?: string; seed?: string }>();
+  const only = (options.only ?? "").split(",").filter(Boolean);
+  if (options.seed !== undefined) process.env.SEGUE_SEED = options.seed;
 
   mkdirSync(reports, { recursive: true });
   const python = await ensurePython({ root, log: (line) => console.log(line) });
-  const all = steps(python);
+  const all = steps(python, process.env.SEGUE_SEED);
   const unknown = only.filter((name) => !all.some((step) => step.name === name));
   if (unknown.length > 0) {
     console.error(`--only: no step "${unknown.join(", ")}"; the steps are ${all.map((step) => step.name).join(", ")}`);

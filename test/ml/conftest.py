@@ -27,7 +27,8 @@ from segue_ml.score import Scorer  # noqa: E402
 from segue_ml.value import Value, decode  # noqa: E402
 
 torch.set_num_threads(2)
-settings.register_profile("segue", deadline=None, max_examples=40)
+# As test/seed.cjs: the same cases in each run, unless SEGUE_SEED asks for others.
+settings.register_profile("segue", deadline=None, max_examples=40, derandomize="SEGUE_SEED" not in os.environ)
 settings.load_profile("segue")
 
 DAY = 86_400_000
