@@ -6,14 +6,14 @@ is the regression behind Steck, "Embarrassingly Shallow Autoencoders for Sparse 
 matrix inverse over the whole catalogue; Λ grows with the root of an artist's listeners, so that much-played artists do
 not crowd out the rest. A long history says less of each of its pairs, hence the division.
 
-Memory: 4·M² bytes while fitting, M = min(artists, MOST_ARTISTS, what three tenths of the machine's memory hold); 12 bytes a weight, at most `neighbours_of` weights an artist.
+Memory while fitting: 4·M·k² bytes, M = min(artists, MOST_ARTISTS) and k = `neighbours_of(M)`, which is 1.5 GiB of 100,000
+artists; 12 bytes a weight, at most k weights an artist. Time grows with M², as every pair of artists is looked at.
 In a larger catalogue the M artists with the most listeners have neighbours; the rest live by their factors alone.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,9 +24,10 @@ from .ials import solve_spd
 from .pairs import Pairs
 from .sparse import compressed
 
-MOST_ARTISTS = 40_960  # 6.3 GiB while fitting
+MOST_ARTISTS = 1 << 17
 MOST_WORK = 1 << 33  # artists × neighbours³
 AT_ONCE = 4 << 20  # floats or pairs at a time
+KEPT = 64 << 20  # floats of a Gram matrix that need not be made twice
 
 
 @dataclass(frozen=True)
@@ -114,70 +115,77 @@ def neighbours_of(artists: int) -> int:
     return int(np.clip((MOST_WORK / max(1, artists)) ** (1 / 3), 64, 256))
 
 
-def most_artists() -> int:
-    """How many artists the dense Gram matrix may have on this machine."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return min(MOST_ARTISTS, int((0.3 * memory / 4) ** 0.5))
-
-
 class LocalRidge:
-    """What fitting needs whatever the ridge: the Gram matrix and each artist's nearest artists. Made once, solved for
-    several ridges."""
+    """What fitting needs whatever the ridge: each artist's nearest artists and their part of the Gram matrix. Made once,
+    solved for several ridges."""
 
     def __init__(self, pairs: Pairs, device: torch.device, count: int | None = None) -> None:
         self._width, self._device = pairs.width, device
         listeners = np.bincount(pairs.columns, minlength=pairs.width)
-        heaviest = np.argsort(-listeners, kind="stable")[: min(most_artists(), int((listeners > 0).sum()))]
+        heaviest = np.argsort(-listeners, kind="stable")[: min(MOST_ARTISTS, int((listeners > 0).sum()))]
         self._artists = np.sort(heaviest)
         position = np.full(pairs.width, -1)
         position[self._artists] = np.arange(len(self._artists))
         use = position[pairs.columns] >= 0
         size = (pairs.height, len(self._artists))
-        self._gram = _gram(Pairs.build(pairs.rows[use], position[pairs.columns[use]], pairs.values[use], size), device)
-        self._scale = self._gram.diagonal().clone()
+        gram = _Gram(Pairs.build(pairs.rows[use], position[pairs.columns[use]], pairs.values[use], size), device)
+        self._scale = gram.diagonal
         wanted = neighbours_of(len(self._artists)) if count is None else count
-        self._nearest = self._find(min(wanted, len(self._artists) - 1))
+        self._nearest, self._right = self._find(gram, min(wanted, len(self._artists) - 1))
+        self._kernels = self._gather(gram)
 
-    def _find(self, count: int) -> Tensor:
-        """The artists of highest cosine with each [artists, count]; -1 where fewer share a listener with it."""
-        size, root = len(self._gram), self._scale.rsqrt()
+    def _find(self, gram: _Gram, count: int) -> tuple[Tensor, Tensor]:
+        """The artists of highest cosine with each [artists, count], -1 where fewer share a listener with it; and their
+        entries in its row of the Gram matrix, 0 there."""
+        size, root = len(self._scale), self._scale.rsqrt()
         nearest = torch.full((size, count), -1, dtype=torch.int64, device=self._device)
-        for first, last in _slices(size, size):
-            cosine = self._gram[first:last] * root
+        right = torch.zeros(size, count, device=self._device)
+        for first, last, strip in gram.strips():
+            cosine = strip * root
             here = torch.arange(first, last, device=self._device)
             cosine[here - first, here] = 0.0
             value, at = torch.topk(cosine, count, dim=1)
             nearest[first:last] = torch.where(value > 0, at, -1)
-        return nearest
+            right[first:last] = torch.where(value > 0, strip.gather(1, at), 0.0)
+        return nearest, right
+
+    def _gather(self, gram: _Gram) -> Tensor:
+        """The Gram matrix between each artist's nearest [artists, count, count], from strips of its rows: all of it may be
+        far more than that."""
+        size, count = self._nearest.shape
+        kernels = torch.zeros(size * count, count, device=self._device)
+        named = self._nearest.flatten()
+        by_name = torch.argsort(named, stable=True)
+        bounds = torch.searchsorted(named[by_name], torch.arange(size + 1, device=self._device)).tolist()
+        columns = self._nearest.clamp_min(0)
+        for first, last, strip in gram.strips():
+            for rows in by_name[bounds[first] : bounds[last]].split(max(1, AT_ONCE // max(1, count))):
+                where = (named[rows] - first).unsqueeze(1) * size + columns[rows // count]
+                kernels[rows] = strip.view(-1)[where]
+        return kernels.view(size, count, count)
 
     def solve(self, ridge: float) -> Neighbours:
         return self.solutions((ridge,))[ridge]
 
     def solutions(self, ridges: Sequence[float]) -> dict[float, Neighbours]:
-        """The weights by ridge, which is Λ of an artist of average weight over that weight. The kernels are gathered from the
-        Gram matrix once for all of them: that takes longer than a solve."""
+        """The weights by ridge, which is Λ of an artist of average weight over that weight."""
         size, count = self._nearest.shape
         diagonal = (self._scale * self._scale.mean()).sqrt()
         weights = {ridge: torch.zeros(size, count, device=self._device) for ridge in ridges}
         for first, last in _slices(size, max(1, count * count)):
             near = self._nearest[first:last]
             none, at = near < 0, near.clamp_min(0)
-            kernel = self._gram[at.unsqueeze(2), at.unsqueeze(1)]
-            kernel.masked_fill_(none.unsqueeze(2) | none.unsqueeze(1), 0.0)
-            own = torch.arange(first, last, device=self._device).unsqueeze(1)
-            right = self._gram[at, own].masked_fill_(none, 0.0).unsqueeze(2)
+            kernel = self._kernels[first:last].masked_fill(none.unsqueeze(1), 0.0)
             for ridge, found in weights.items():
                 raised = kernel.clone()
                 raised.diagonal(dim1=1, dim2=2).add_(ridge * diagonal[at] + none)
-                found[first:last] = solve_spd(raised, right).squeeze(2)
+                found[first:last] = solve_spd(raised, self._right[first:last].unsqueeze(2)).squeeze(2)
         return {ridge: self._assemble(found) for ridge, found in weights.items()}
 
     def cosines(self) -> Neighbours:
         """The cosines themselves as weights: the item-kNN that the regression is measured against."""
         root = self._scale.rsqrt()
-        at = self._nearest.clamp_min(0)
-        own = torch.arange(len(at), device=self._device).unsqueeze(1)
-        return self._assemble(self._gram[own, at] * root[at] * root[own])
+        return self._assemble(self._right * root[self._nearest.clamp_min(0)] * root.unsqueeze(1))
 
     def _assemble(self, weights: Tensor) -> Neighbours:
         near, found = self._nearest.cpu().numpy(), weights.cpu().numpy()
@@ -186,23 +194,37 @@ class LocalRidge:
         return assemble(owners, targets, found[target, place], self._width).to(self._device)
 
 
-def _gram(pairs: Pairs, device: torch.device) -> Tensor:
-    """Σ over listeners of x xᵀ / √|x|, dense; the work is the sum of squared lengths."""
-    size = pairs.width
-    gram = torch.zeros(size * size, device=device)
-    trust = (np.maximum(1, pairs.lengths) ** -0.5).astype(np.float32)
-    ends = np.cumsum(pairs.lengths[pairs.rows])
-    first = 0
-    while first < pairs.count:
-        before = ends[first - 1] if first else 0
-        last = max(first + 1, int(np.searchsorted(ends, before + AT_ONCE, side="right")))
-        rows = pairs.rows[first:last]
-        at, right = pairs.slots(rows)
-        left = pairs.columns[first:last].astype(np.int64)[at]
-        where, value = torch.from_numpy(left * size + right), torch.from_numpy(trust[rows][at])
-        gram.index_add_(0, where.to(device), value.to(device))
-        first = last
-    return gram.view(size, size)
+class _Gram:
+    """Σ over listeners of x xᵀ / √|x|, a strip of rows at a time; the work is the sum of squared lengths. A small one is
+    made once."""
+
+    def __init__(self, pairs: Pairs, device: torch.device) -> None:
+        self._histories, self._audiences, self._device = pairs, pairs.transpose(), device
+        self._trust = (np.maximum(1, pairs.lengths) ** -0.5).astype(np.float32)
+        own = np.bincount(pairs.columns, self._trust[pairs.rows], minlength=pairs.width)
+        self.diagonal = torch.from_numpy(own.astype(np.float32)).to(device)
+        self._kept = list(self._made()) if pairs.width**2 <= KEPT else None
+
+    def strips(self) -> Iterable[tuple[int, int, Tensor]]:
+        """First row, last row (exclusive) and those rows."""
+        return self._made() if self._kept is None else self._kept
+
+    def _made(self) -> Iterator[tuple[int, int, Tensor]]:
+        size, audiences = self._histories.width, self._audiences
+        ends = np.cumsum(self._histories.lengths[audiences.columns])
+        for first, last in _slices(size, size):
+            strip = torch.zeros((last - first) * size, device=self._device)
+            start, end = audiences.starts[first], audiences.starts[last]
+            while start < end:
+                before = ends[start - 1] if start else 0
+                stop = min(end, max(start + 1, int(np.searchsorted(ends, before + AT_ONCE, side="right"))))
+                listeners = audiences.columns[start:stop]
+                at, right = self._histories.slots(listeners)
+                left = (audiences.rows[start:stop] - first).astype(np.int64)[at]
+                where, value = torch.from_numpy(left * size + right), torch.from_numpy(self._trust[listeners][at])
+                strip.index_add_(0, where.to(self._device), value.to(self._device))
+                start = stop
+            yield first, last, strip.view(last - first, size)
 
 
 def _slices(count: int, floats: int) -> Iterator[tuple[int, int]]:

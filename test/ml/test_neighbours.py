@@ -68,10 +68,24 @@ def test_with_all_artists_as_neighbours_it_is_the_regression(ridge: float) -> No
 
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     pairs = matrix()
-    whole = dense(LocalRidge(pairs, CPU, 7).solve(1.0))
-    monkeypatch.setattr(neighbours, "AT_ONCE", 40)
-    np.testing.assert_allclose(dense(LocalRidge(pairs, CPU, 7).solve(1.0)), whole, atol=1e-6)
+    once = LocalRidge(pairs, CPU, 7)
+    whole, cosines = dense(once.solve(1.0)), dense(once.cosines())
+    for at_once, kept in ((40, 10_000), (40, 0), (1 << 20, 0)):
+        monkeypatch.setattr(neighbours, "AT_ONCE", at_once)
+        monkeypatch.setattr(neighbours, "KEPT", kept)
+        cut = LocalRidge(pairs, CPU, 7)
+        np.testing.assert_allclose(dense(cut.solve(1.0)), whole, atol=1e-6)
+        np.testing.assert_array_equal(dense(cut.cosines()), cosines)
     assert ((whole != 0).sum(0) <= 7).all() and not np.diag(whole).any()
+
+
+def test_cosines_are_those_of_the_weighted_histories() -> None:
+    pairs = matrix()
+    weighted = np.zeros((pairs.height, pairs.width))
+    weighted[pairs.rows, pairs.columns] = pairs.lengths[pairs.rows] ** -0.25
+    weighted /= np.linalg.norm(weighted, axis=0)
+    expected = weighted.T @ weighted - np.eye(pairs.width)
+    np.testing.assert_allclose(dense(LocalRidge(pairs, CPU).cosines()), expected, atol=1e-5)
 
 
 def test_a_large_catalogue_keeps_the_artists_with_most_listeners(monkeypatch: pytest.MonkeyPatch) -> None:
