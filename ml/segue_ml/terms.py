@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -27,23 +27,6 @@ ITEMS_UNTIL = 0.85  # share of a budget after which the low-pass term's shapes a
 MOST_SCORES = 96 << 20  # of the validation's listeners, per matrix; five are held
 
 Split = tuple[Pairs, Pairs]  # what is trained on, and the hidden pairs that judge
-
-
-def climb(values: Sequence[float], start: float, quality_of: Callable[[float], float]) -> tuple[float, float]:
-    """From the value nearest to `start` to larger and then to smaller ones while the quality rises: (quality, value). Each is
-    asked for once."""
-    known: dict[int, float] = {}
-
-    def at(place: int) -> float:
-        if place not in known:
-            known[place] = quality_of(values[place]) if 0 <= place < len(values) else -1.0
-        return known[place]
-
-    place = min(range(len(values)), key=lambda one: abs(values[one] - start))
-    for step in (1, -1):
-        while at(place + step) > at(place):
-            place += step
-    return at(place), values[place]
 
 
 def quality(ranking: Ranking) -> float:
@@ -174,8 +157,18 @@ class _Trials:
     def climb(self, rest: Scores, term: Scores, start: float, best: float) -> tuple[float, float]:
         """The share of `term` beside `rest`, from `start` in both directions while the quality rises: (quality, share);
         share 0 where none is better than `best`."""
-        found, share = climb(WEIGHTS, start, lambda weight: self.quality(_plus(rest, term, weight)))
-        return (found, share) if found > best else (best, 0.0)
+        known: dict[int, float] = {}
+
+        def at(place: int) -> float:
+            if place not in known:
+                known[place] = self.quality(_plus(rest, term, WEIGHTS[place])) if 0 <= place < len(WEIGHTS) else -1.0
+            return known[place]
+
+        place = min(range(len(WEIGHTS)), key=lambda one: abs(WEIGHTS[one] - start))
+        for step in (1, -1):
+            while at(place + step) > at(place):
+                place += step
+        return (at(place), WEIGHTS[place]) if at(place) > best else (best, 0.0)
 
 
 def add_terms(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -16,11 +16,11 @@ from .ials import Model, Settings, default_settings, train
 from .metrics import rank_all
 from .pairs import Pairs
 from .runtime import Budget, Ticker, say, working
-from .terms import Choice, Split, Terms, add_terms, climb, quality
+from .terms import Choice, Split, Terms, add_terms, quality
 from .words import Words
 
 PATIENCE, MOST_SWEEPS = 2, 16
-TRIAL_RANK, TRIAL_SWEEPS, TRIAL_A0 = 64, 12, (0.01, 0.03, 0.1, 0.3)
+TRIAL_RANK, TRIAL_SWEEPS, TRIAL_A0 = 64, 8, (0.03, 0.1, 0.3)
 TRIAL_WORD_RIDGES, SURE = (3.0, 10.0, 30.0), 1.0
 TRIALS_UNTIL, SWEEPS_UNTIL = 0.5, 0.8  # shares of a budget
 BEATS = 1.01  # the best of some dozens of trials is nearly so much better than the default by chance
@@ -120,27 +120,21 @@ def _by_trials(
     small = start.changed(rank=min(start.rank, TRIAL_RANK), sweeps=min(start.sweeps, TRIAL_SWEEPS))
     took = 0.0
 
-    def trial(name: str, value: float) -> Choice | None:
+    def trials(name: str, values: Iterable[float]) -> Iterator[Choice]:
         nonlocal took
-        if budget is not None and budget.over(TRIALS_UNTIL, f"trials of {name}", took):
-            return None
-        began = time.perf_counter()
-        found = choose_sweeps(train_part, validation, small.changed(**{name: value}), device, words=words)
-        took = time.perf_counter() - began
-        return found
+        for value in values:
+            if budget is not None and budget.over(TRIALS_UNTIL, f"trials of {name}", took):
+                return
+            began = time.perf_counter()
+            yield choose_sweeps(train_part, validation, small.changed(**{name: value}), device, words=words)
+            took = time.perf_counter() - began
 
-    tried: dict[float, Choice | None] = {}
-
-    def of_a0(value: float) -> float:
-        tried[value] = trial("a0", value)
-        return tried[value].quality if tried[value] else -1.0
-
-    a0 = start.a0 if "a0" in fixed else climb(TRIAL_A0, start.a0, of_a0)[1]
-    small = small.changed(a0=a0)
+    tried = [] if "a0" in fixed else list(trials("a0", TRIAL_A0))
+    best = max(tried, key=_quality, default=None)
+    small = small.changed(a0=best.settings.a0 if best else start.a0)
     if words is not None and "word_ridge" not in fixed:
-        without = tried.get(a0) or trial("word_ridge", 0.0)
-        with_words = [trial("word_ridge", value) for value in TRIAL_WORD_RIDGES] if without else []
-        drawn = max(filter(None, with_words), key=_quality, default=None)
+        without = best or next(trials("word_ridge", (0.0,)), None)
+        drawn = max(trials("word_ridge", TRIAL_WORD_RIDGES), key=_quality, default=None) if without else None
         if drawn and _surely_better(drawn.each, without.each):
             small = small.changed(word_ridge=drawn.settings.word_ridge)
     return start.changed(a0=small.a0, word_ridge=small.word_ridge)

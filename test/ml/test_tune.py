@@ -5,14 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from segue_ml import tune
 from segue_ml.evaluate import random_holdout
 from segue_ml.ials import Settings, default_settings
 from segue_ml.pairs import Pairs
-from segue_ml.terms import Choice, climb
+from segue_ml.terms import Choice
 from segue_ml.tune import choose, search
 
 CPU = torch.device("cpu")
@@ -41,20 +39,6 @@ class Clock:
         monkeypatch.setattr(tune.time, "perf_counter", lambda: self.now)
 
 
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=8), st.integers(0, 9))
-def test_a_climb_ends_where_no_step_is_better_and_asks_for_each_value_once(heights: list[float], start: int) -> None:
-    values, asked = list(range(len(heights))), []
-
-    def quality_of(value: float) -> float:
-        asked.append(value)
-        return heights[int(value)]
-
-    found, at = climb(values, start, quality_of)
-    nearest = min(start, len(heights) - 1)
-    assert found == heights[at] >= max(heights[max(0, at - 1) : at + 2])
-    assert len(asked) == len(set(asked)) and nearest in asked and found >= heights[nearest]
-
-
 def test_without_time_for_a_trial_the_default_is_the_answer(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
@@ -65,8 +49,7 @@ def test_without_time_for_a_trial_the_default_is_the_answer(
     clock = Clock(monkeypatch)
     found = search(part, validation, start, CPU, 80.0)
     assert found.settings == default.settings and found.quality == pytest.approx(default.quality)
-    # The default a0, the next larger, and the next after the better of the two.
-    assert clock.ranks == [16] * 3 + [32]
+    assert clock.ranks == [16] * len(tune.TRIAL_A0) + [32]
     assert "left out" not in capsys.readouterr().out
 
 
