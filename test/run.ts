@@ -7,7 +7,8 @@
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { Command, InvalidArgumentError } from "commander";
+import { Command, Option } from "commander";
+import { whole } from "../laptop/demo/options";
 import { ensurePython } from "../laptop/python";
 
 const root = join(__dirname, "..");
@@ -30,11 +31,6 @@ interface Step {
 const quiet = { POWERTOOLS_LOG_LEVEL: "SILENT", AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true" };
 
 const bin = (name: string) => join(root, "node_modules", ".bin", name);
-
-function naturalNumber(text: string): string {
-  if (/^\d{1,9}$/.test(text)) return text;
-  throw new InvalidArgumentError("Give a whole number from 0 to 999999999.");
-}
 
 function readJest(text: string): Count {
   const result = JSON.parse(text) as {
@@ -66,8 +62,9 @@ function jest(project: string, ...options: string[]): Step {
   };
 }
 
-function pytest(python: string, name: string, folder: string, seed: string | undefined): Step {
+function pytest(python: string, name: string, folder: string): Step {
   const file = join(reports, `${name}.xml`);
+  const seed = process.env.SEGUE_SEED;
   const cases = seed === undefined ? [] : [`--hypothesis-seed=${seed}`];
   return {
     name,
@@ -76,14 +73,14 @@ function pytest(python: string, name: string, folder: string, seed: string | und
   };
 }
 
-function steps(python: string, seed: string | undefined): Step[] {
+function steps(python: string): Step[] {
   return [
     { name: "types", command: [bin("tsc"), "--noEmit"] },
     { name: "lint", command: [bin("biome"), "check", "--error-on-warnings", "."] },
     { name: "unused code", command: [bin("knip")] },
     jest("unit", "--maxWorkers=100%"),
-    pytest(python, "ml", "test/ml", seed),
-    pytest(python, "account", "test/account_py", seed),
+    pytest(python, "ml", "test/ml"),
+    pytest(python, "account", "test/account_py"),
     jest("infra", "--maxWorkers=100%"),
     jest("integration", "--runInBand"),
   ];
@@ -113,15 +110,19 @@ async function main(): Promise<void> {
   const command = new Command("npm test --")
     .description("Runs every check: types, lint, unit, ml, infrastructure, integration.")
     .option("--only <steps>", "comma-separated steps to run, e.g. unit,ml")
-    .option("--seed <number>", "other cases for the property tests than those of every run", naturalNumber)
+    .addOption(
+      new Option("--seed <number>", "other cases for the property tests than those of every run")
+        .env("SEGUE_SEED")
+        .argParser(whole(0, 999_999_999)),
+    )
     .parse();
-  const options = command.opts<{ only?: string; seed?: string }>();
+  const options = command.opts<{ only?: string; seed?: number }>();
   const only = (options.only ?? "").split(",").filter(Boolean);
-  if (options.seed !== undefined) process.env.SEGUE_SEED = options.seed;
+  if (options.seed !== undefined) process.env.SEGUE_SEED = String(options.seed);
 
   mkdirSync(reports, { recursive: true });
   const python = await ensurePython({ root, log: (line) => console.log(line) });
-  const all = steps(python, process.env.SEGUE_SEED);
+  const all = steps(python);
   const unknown = only.filter((name) => !all.some((step) => step.name === name));
   if (unknown.length > 0) {
     console.error(`--only: no step "${unknown.join(", ")}"; the steps are ${all.map((step) => step.name).join(", ")}`);

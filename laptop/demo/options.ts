@@ -17,7 +17,8 @@ export interface DemoOptions {
   state: string;
 }
 
-const whole = (low: number, high: number) => (text: string) => {
+/** Reads a whole number in a range, for commander. */
+export const whole = (low: number, high: number) => (text: string) => {
   const value = Number(text);
   if (!/^\d+$/.test(text) || value < low || value > high) {
     throw new InvalidArgumentError(`It must be a whole number from ${low} to ${high}.`);

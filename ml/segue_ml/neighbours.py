@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -128,19 +129,19 @@ class LocalRidge:
         position[self._artists] = np.arange(len(self._artists))
         use = position[pairs.columns] >= 0
         size = (pairs.height, len(self._artists))
-        gram = _Gram(Pairs.build(pairs.rows[use], position[pairs.columns[use]], pairs.values[use], size), device)
-        self._scale = gram.diagonal
+        known = Pairs.build(pairs.rows[use], position[pairs.columns[use]], pairs.values[use], size)
+        self._gram = _Gram(known, device)
+        self._scale = self._gram.diagonal
         wanted = neighbours_of(len(self._artists)) if count is None else count
-        self._nearest, self._right = self._find(gram, min(wanted, len(self._artists) - 1))
-        self._kernels = self._gather(gram)
+        self._nearest, self._right = self._find(min(wanted, len(self._artists) - 1))
 
-    def _find(self, gram: _Gram, count: int) -> tuple[Tensor, Tensor]:
+    def _find(self, count: int) -> tuple[Tensor, Tensor]:
         """The artists of highest cosine with each [artists, count], -1 where fewer share a listener with it; and their
         entries in its row of the Gram matrix, 0 there."""
         size, root = len(self._scale), self._scale.rsqrt()
         nearest = torch.full((size, count), -1, dtype=torch.int64, device=self._device)
         right = torch.zeros(size, count, device=self._device)
-        for first, last, strip in gram.strips():
+        for first, last, strip in self._gram.strips():
             cosine = strip * root
             here = torch.arange(first, last, device=self._device)
             cosine[here - first, here] = 0.0
@@ -149,7 +150,8 @@ class LocalRidge:
             right[first:last] = torch.where(value > 0, strip.gather(1, at), 0.0)
         return nearest, right
 
-    def _gather(self, gram: _Gram) -> Tensor:
+    @cached_property
+    def _kernels(self) -> Tensor:
         """The Gram matrix between each artist's nearest [artists, count, count], from strips of its rows: all of it may be
         far more than that."""
         size, count = self._nearest.shape
@@ -158,7 +160,7 @@ class LocalRidge:
         by_name = torch.argsort(named, stable=True)
         bounds = torch.searchsorted(named[by_name], torch.arange(size + 1, device=self._device)).tolist()
         columns = self._nearest.clamp_min(0)
-        for first, last, strip in gram.strips():
+        for first, last, strip in self._gram.strips():
             for rows in by_name[bounds[first] : bounds[last]].split(max(1, AT_ONCE // max(1, count))):
                 where = (named[rows] - first).unsqueeze(1) * size + columns[rows // count]
                 kernels[rows] = strip.view(-1)[where]
